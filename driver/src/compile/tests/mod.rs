@@ -1,0 +1,205 @@
+//! Every program that the compiler may write is checked by an independent reading of the
+//! contract: operands, program order, tokens, races.
+
+mod races;
+
+use isa::config::Config;
+use isa::format::OutputFormat;
+use proptest::prelude::*;
+
+use super::{Program, Shape, best, candidates, compile};
+use crate::sched::{Limits, Timing, simulate};
+
+/// Cards of many shapes, some with the least memory that a card may have.
+pub(crate) fn configs() -> Vec<Config> {
+    let mut list: Vec<Config> = [
+        (4, 4),
+        (8, 8),
+        (16, 16),
+        (8, 16),
+        (32, 8),
+        (32, 32),
+        (4, 32),
+    ]
+    .into_iter()
+    .map(|(rows, cols)| Config::with_array(rows, cols))
+    .collect();
+    let small = |rows: u32, cols: u32, port_bytes: u32| Config {
+        port_bytes,
+        act_rows: (port_bytes * 16 / rows).max(16),
+        wgt_rows: (2 * rows).max(16),
+        acc_rows: 16,
+        column_rows: 16,
+        row_scales: (port_bytes * 4).max(16),
+        ..Config::with_array(rows, cols)
+    };
+    list.extend([
+        small(4, 4, 16),
+        small(4, 8, 32),
+        small(16, 16, 8),
+        small(32, 4, 8),
+        small(32, 32, 32),
+    ]);
+    list.push(Config {
+        act_rows: 256,
+        wgt_rows: 64,
+        acc_rows: 64,
+        row_scales: 128,
+        ..Config::with_array(16, 16)
+    });
+    for config in &list {
+        assert_eq!(config.check(), Ok(()), "{config:?}");
+    }
+    list
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    proptest::sample::select(configs())
+}
+
+fn shape(most: usize) -> impl Strategy<Value = Shape> {
+    let side = move || prop_oneof![Just(1), 1..=most, 1..=most / 4];
+    let format = proptest::sample::select(OutputFormat::ALL.to_vec());
+    (side(), side(), side(), format).prop_map(|(m, k, n, format)| Shape { m, k, n, format })
+}
+
+fn verify(program: &Program, config: &Config) -> Result<(), TestCaseError> {
+    for (index, command) in program.commands.iter().enumerate() {
+        prop_assert_eq!(
+            command.check(config),
+            Ok(()),
+            "command {}: {:?}",
+            index,
+            command
+        );
+    }
+    races::check(&program.commands, config).map_err(TestCaseError::fail)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn programs_are_legal_and_free_of_races(
+        config in config(),
+        shapes in proptest::collection::vec(shape(90), 1..4),
+        pick in any::<proptest::sample::Index>(),
+    ) {
+        let jobs: Vec<_> = shapes.iter().map(|shape| {
+            let list = candidates(shape, &config);
+            (*shape, list[pick.index(list.len())])
+        }).collect();
+        let program = compile(&jobs, &config, &Timing::default());
+        verify(&program, &config)?;
+    }
+
+    #[test]
+    fn the_bound_of_commands_holds(config in config(), shape in shape(120)) {
+        for tiling in candidates(&shape, &config) {
+            let program = compile(&[(shape, tiling)], &config, &Timing::default());
+            let bound = program.jobs[0].geometry.most_commands();
+            prop_assert!(program.commands.len() <= bound, "{} > {bound}: {tiling:?}", program.commands.len());
+        }
+    }
+}
+
+#[test]
+fn the_detector_sees_a_missing_token() {
+    let config = Config::with_array(16, 16);
+    let shape = Shape {
+        m: 64,
+        k: 2048,
+        n: 64,
+        format: OutputFormat::I8,
+    };
+    let (tiling, _) = best(&shape, &config, &Timing::default());
+    let program = compile(&[(shape, tiling)], &config, &Timing::default());
+    let mut found = 0;
+    for token in 0..16 {
+        let mut commands = program.commands.clone();
+        if commands
+            .iter()
+            .all(|command| command.wait >> token & 1 == 0)
+        {
+            continue;
+        }
+        for command in &mut commands {
+            command.wait &= !(1 << token);
+            command.signal &= !(1 << token);
+        }
+        assert!(
+            races::check(&commands, &config).is_err(),
+            "token {token} is needed"
+        );
+        found += 1;
+    }
+    assert!(found >= 4, "only {found} tokens in use");
+}
+
+/// The shapes that the project promises, each with the share of the peak that is foreseen.
+#[test]
+fn goals_are_foreseen() {
+    let config = Config::default();
+    for (m, k, n) in [(256, 256, 256), (256, 1024, 256), (128, 384, 1536)] {
+        let shape = Shape {
+            m,
+            k,
+            n,
+            format: OutputFormat::I32,
+        };
+        let (_, cycles) = best(&shape, &config, &Timing::default());
+        let share = (m * k * n) as f64 / (cycles as f64 * f64::from(config.peak_macs()));
+        assert!(
+            share >= 0.97,
+            "{m}x{k}x{n}: {cycles} cycles are {share:.4} of the peak"
+        );
+    }
+}
+
+#[test]
+fn the_front_end_costs_next_to_nothing() {
+    let config = Config::default();
+    let shape = Shape {
+        m: 256,
+        k: 256,
+        n: 256,
+        format: OutputFormat::I32,
+    };
+    let (tiling, _) = best(&shape, &config, &Timing::default());
+    let program = compile(&[(shape, tiling)], &config, &Timing::default());
+    let timing = Timing::default();
+    let free =
+        simulate(&program.commands, &config, &timing, Limits::None).map(|trace| trace.cycles);
+    let free = free.unwrap_or(u64::MAX);
+    let bound = free + free / 50 + 400;
+    assert!(
+        program.predicted_cycles <= bound,
+        "{} against {free}",
+        program.predicted_cycles
+    );
+}
+
+#[test]
+fn a_token_that_nothing_gives_ends_the_simulation() {
+    let config = Config::default();
+    let shape = Shape {
+        m: 4,
+        k: 4,
+        n: 4,
+        format: OutputFormat::I32,
+    };
+    let (tiling, _) = best(&shape, &config, &Timing::default());
+    let mut program = compile(&[(shape, tiling)], &config, &Timing::default());
+    for command in &mut program.commands {
+        command.signal = 0;
+    }
+    assert!(
+        simulate(
+            &program.commands,
+            &config,
+            &Timing::default(),
+            Limits::FrontEnd
+        )
+        .is_none()
+    );
+}

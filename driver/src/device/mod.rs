@@ -1,0 +1,403 @@
+//! The card as a backend: products become programs, programs become results.
+//!
+//! Whatever the card does wrong, the caller gets the right integers: a product whose program did
+//! not end well is done by the CPU, once, and its report says why.
+
+mod batch;
+mod cache;
+mod counters;
+mod options;
+mod pack;
+mod piece;
+mod plans;
+
+use std::collections::VecDeque;
+
+use isa::config::Config;
+
+use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
+use crate::compile::Shape;
+use crate::dma::Retired;
+use crate::matmul::{MatMul, Values};
+use crate::queue::{ProgramError, QueueError, QueuePair, identify, reset};
+use crate::sched::choose;
+use crate::transport::{Patience, Transport};
+
+use batch::Batch;
+use cache::WeightCache;
+use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
+use plans::Plans;
+
+pub use counters::Counters;
+pub use options::{Options, Policy};
+
+/// Runs products on a card, and on the CPU what the card cannot do.
+pub struct DeviceBackend {
+    transport: Box<dyn Transport>,
+    cpu: Box<dyn Backend>,
+    options: Options,
+    config: Config,
+    name: String,
+    plans: Plans,
+    cache: WeightCache,
+    link: Link,
+    counters: Counters,
+    faults: u64,
+}
+
+/// Whether the card can be used.
+enum Link {
+    Up(QueuePair),
+    /// It failed and did not come back; says how.
+    Down(String),
+}
+
+/// What became of a job on its way.
+struct Progress {
+    /// Why it was sent where it is.
+    reason: String,
+    /// Why the CPU must do it; `None` while the card does.
+    moved: Option<String>,
+    predicted: u64,
+    cycles: u64,
+    micros: f64,
+}
+
+impl DeviceBackend {
+    /// Resets the card and starts its queue. `cpu` does what the card cannot.
+    ///
+    /// # Errors
+    /// No Systole card answers, it does not come out of reset, or there is no memory for it.
+    pub fn new(
+        mut transport: Box<dyn Transport>,
+        cpu: Box<dyn Backend>,
+        options: Options,
+    ) -> Result<Self, QueueError> {
+        let config = identify(&mut transport)?;
+        reset(&mut transport)?;
+        let queue = QueuePair::start(&mut transport, options.queue_log2, options.watchdog)?;
+        let name = format!("{} ({}x{})", transport.describe(), config.rows, config.cols);
+        Ok(Self {
+            transport,
+            cpu,
+            options,
+            config,
+            name,
+            plans: Plans::new(config, options.timing),
+            cache: WeightCache::new(options.kept_bytes),
+            link: Link::Up(queue),
+            counters: Counters::default(),
+            faults: 0,
+        })
+    }
+
+    /// Shape of the card.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The card's counters, summed over all runs so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Times that the card failed so far.
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// The way to the card, for tools that look at registers between runs.
+    pub fn transport(&mut self) -> &mut dyn Transport {
+        &mut *self.transport
+    }
+
+    /// Decides where each job runs.
+    fn decide(&mut self, jobs: &[MatMul<'_>]) -> Vec<Progress> {
+        let down = match &self.link {
+            Link::Up(_) => None,
+            Link::Down(why) => Some(format!("the card is out of use since it failed: {why}")),
+        };
+        let mut list = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let mut progress = Progress {
+                reason: "the card was asked for".into(),
+                moved: down.clone(),
+                predicted: 0,
+                cycles: 0,
+                micros: 0.0,
+            };
+            if job.macs() == 0 {
+                progress.moved = Some("the product is empty".into());
+            } else if let (Policy::Auto(rates), None) = (self.options.policy, &down) {
+                let shape = Shape {
+                    m: job.m,
+                    k: job.k,
+                    n: job.n,
+                    format: job.format(),
+                };
+                let choice = choose(job.macs(), self.plans.tiling(&shape).1, &rates);
+                match choice.place {
+                    Place::Device => progress.reason = choice.reason,
+                    Place::Cpu => progress.moved = Some(choice.reason),
+                }
+            }
+            list.push(progress);
+        }
+        list
+    }
+
+    /// Cuts the jobs that go to the card into the pieces of programs.
+    fn cut(&mut self, jobs: &[MatMul<'_>], progress: &mut [Progress]) -> VecDeque<Vec<Piece>> {
+        let mut batches = VecDeque::new();
+        let (mut batch, mut commands, mut bytes) = (Vec::new(), 0, 0);
+        for (index, job) in jobs
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| progress[*index].moved.is_none())
+            .collect::<Vec<_>>()
+        {
+            let plans = &mut self.plans;
+            let Some(list) = pieces(index, job, &self.config, |shape| plans.tiling(shape).0) else {
+                progress[index].moved = Some(format!(
+                    "an inner dimension of {} needs more commands than a program holds",
+                    job.k
+                ));
+                continue;
+            };
+            for piece in list {
+                let (more_commands, more_bytes) =
+                    (piece.commands(&self.config), piece.bytes(&self.config));
+                if !batch.is_empty()
+                    && (commands + more_commands > MOST_COMMANDS || bytes + more_bytes > MOST_BYTES)
+                {
+                    batches.push_back(std::mem::take(&mut batch));
+                    (commands, bytes) = (0, 0);
+                }
+                batch.push(piece);
+                commands += more_commands;
+                bytes += more_bytes;
+            }
+        }
+        if !batch.is_empty() {
+            batches.push_back(batch);
+        }
+        batches
+    }
+
+    /// Runs the batches on the card. Jobs of those that fail are marked to be moved.
+    ///
+    /// # Errors
+    /// When the queue pair cannot go on; what is still in `flying` and `waiting` is not done then.
+    fn drive(
+        &mut self,
+        jobs: &[MatMul<'_>],
+        waiting: &mut VecDeque<Vec<Piece>>,
+        flying: &mut VecDeque<Batch>,
+        progress: &mut [Progress],
+        values: &mut [Values],
+    ) -> Result<Option<ProgramError>, QueueError> {
+        let Link::Up(queue) = &mut self.link else {
+            return Ok(None);
+        };
+        let transport = &mut *self.transport;
+        let depth = self.options.in_flight.clamp(1, queue.capacity());
+        let mut first_error = None;
+        // Where the host sees the card's clock it counts from doorbell to completion, or from the
+        // completion before; else the card's own count must do.
+        let mut free_since = 0;
+        loop {
+            while flying.len() < depth
+                && let Some(pieces) = waiting.front()
+            {
+                let mut batch = Batch::prepare(
+                    pieces.clone(),
+                    jobs,
+                    &self.config,
+                    &mut self.plans,
+                    &mut self.cache,
+                    transport,
+                )?;
+                waiting.pop_front();
+                let (address, commands) = (batch.address(), batch.commands.clone());
+                batch.rung = transport.clock().unwrap_or(0);
+                flying.push_back(batch);
+                queue.submit(transport, address, commands)?;
+            }
+            let Some(batch) = flying.front() else {
+                return Ok(first_error);
+            };
+            let patience = self.options.patience(batch.program.predicted_cycles);
+            let finished = queue.wait(transport, patience)?;
+            let Some(batch) = flying.pop_front() else {
+                return Ok(first_error);
+            };
+            let ended = transport.clock();
+            let cycles = ended.map_or(finished.cycles, |now| now - batch.rung.max(free_since));
+            free_since = ended.unwrap_or(0);
+            match finished.result {
+                Ok(()) => {
+                    account(&batch, cycles, progress);
+                    batch.collect(&finished.retired, jobs, values, &self.config);
+                }
+                Err(error) => {
+                    for piece in &batch.pieces {
+                        progress[piece.job].moved = Some(error.to_string());
+                    }
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    /// Resets the card and starts a new queue pair, or takes the card out of use.
+    fn recover(&mut self, why: &str) -> Option<Retired> {
+        self.faults += 1;
+        // A card that fails may have written anywhere: pack everything anew.
+        self.cache = WeightCache::new(self.options.kept_bytes);
+        let restart = |transport: &mut dyn Transport| {
+            let retired = match reset(transport) {
+                Ok(retired) => retired,
+                Err(_) => {
+                    transport.function_reset()?;
+                    reset(transport)?
+                }
+            };
+            let config = identify(transport)?;
+            let queue =
+                QueuePair::start(transport, self.options.queue_log2, self.options.watchdog)?;
+            Ok::<_, QueueError>((retired, config, queue))
+        };
+        match restart(&mut *self.transport) {
+            Ok((retired, config, queue)) if config == self.config => {
+                self.link = Link::Up(queue);
+                Some(retired)
+            }
+            Ok(_) => {
+                self.link = Link::Down(format!("{why}; after the reset it has another shape"));
+                None
+            }
+            Err(error) => {
+                self.link = Link::Down(format!("{why}; the reset failed: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Sends the jobs to the card and returns what it made of them.
+    fn on_card(&mut self, jobs: &[MatMul<'_>], progress: &mut [Progress]) -> Vec<Values> {
+        let mut values: Vec<Values> = jobs.iter().map(pack::empty).collect();
+        let mut waiting = self.cut(jobs, progress);
+        if waiting.is_empty() {
+            return values;
+        }
+        // The counters explain speed and change no result, so a failure to clear them shows up
+        // as a failure of the run itself.
+        let cleared = Counters::clear(&mut *self.transport).map_err(QueueError::from);
+        let mut flying = VecDeque::new();
+        let driven = cleared
+            .and_then(|()| self.drive(jobs, &mut waiting, &mut flying, progress, &mut values));
+        let read = Counters::read(&mut *self.transport);
+        match (driven, read) {
+            (Ok(None), Ok(counters)) => self.counters.add(&counters),
+            (Ok(Some(error)), read) => {
+                if let Ok(counters) = read {
+                    self.counters.add(&counters);
+                }
+                self.recover(&error.to_string());
+            }
+            (Ok(None), Err(error)) => {
+                self.recover(&error.to_string());
+            }
+            (Err(error), _) => {
+                let why = error.to_string();
+                let lost = flying.iter().flat_map(|batch| &batch.pieces);
+                for piece in lost.chain(waiting.iter().flatten()) {
+                    progress[piece.job].moved = Some(why.clone());
+                }
+                if self.recover(&why).is_none() {
+                    // Nobody knows whether the card still writes: its memory stays where it is.
+                    flying.drain(..).for_each(std::mem::forget);
+                }
+            }
+        }
+        values
+    }
+}
+
+impl Backend for DeviceBackend {
+    fn run(&mut self, jobs: &[MatMul<'_>]) -> Result<Vec<Outcome>, BackendError> {
+        for job in jobs {
+            job.check()?;
+        }
+        let mut progress = self.decide(jobs);
+        let values = self.on_card(jobs, &mut progress);
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for ((job, values), progress) in jobs.iter().zip(values).zip(progress) {
+            match progress.moved {
+                None => outcomes.push(progress.outcome(job, values, &self.config)),
+                Some(reason) => {
+                    for mut outcome in self.cpu.run(std::slice::from_ref(job))? {
+                        outcome.report.reason = reason.clone();
+                        outcomes.push(outcome);
+                    }
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Options {
+    /// How long to wait for a program: far beyond what is foreseen and what the card's own
+    /// watchdog allows, so that the host only steps in when the card itself is stuck.
+    fn patience(&self, predicted: u64) -> Patience {
+        let cycles = 16 * predicted + 4 * u64::from(self.watchdog) + (1 << 20);
+        Patience {
+            cycles,
+            time: self.patience,
+        }
+    }
+}
+
+impl Progress {
+    fn outcome(self, job: &MatMul<'_>, values: Values, config: &Config) -> Outcome {
+        let mut report = NodeReport::new(job, Place::Device, self.reason, self.micros);
+        report.predicted_cycles = Some(self.predicted);
+        if self.cycles > 0 {
+            let most = self.cycles as f64 * f64::from(config.peak_macs());
+            report.cycles = Some(self.cycles);
+            report.utilisation = Some(job.macs() as f64 / most);
+        }
+        Outcome { values, report }
+    }
+}
+
+/// Shares the cycles and the time of a program among its jobs, as the model foresaw their ends.
+fn account(batch: &Batch, cycles: u64, progress: &mut [Progress]) {
+    let total = batch.program.predicted_cycles.max(1);
+    let micros = batch.started.elapsed().as_secs_f64() * 1e6;
+    let mut begin = 0;
+    for (index, (piece, plan)) in batch.pieces.iter().zip(&batch.program.jobs).enumerate() {
+        let last = index + 1 == batch.pieces.len();
+        let end = if last {
+            total
+        } else {
+            plan.predicted_end.clamp(begin, total)
+        };
+        // Differences of rounded-down totals, so that the shares add up to the whole.
+        let share =
+            |point: u64| (u128::from(cycles) * u128::from(point) / u128::from(total)) as u64;
+        let job = &mut progress[piece.job];
+        job.predicted += end - begin;
+        job.cycles += share(end) - share(begin);
+        job.micros += micros * (end - begin) as f64 / total as f64;
+        begin = end;
+    }
+}
+
+#[cfg(test)]
+mod tests;

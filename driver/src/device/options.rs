@@ -1,0 +1,47 @@
+//! How the card is used.
+
+use std::time::Duration;
+
+use crate::sched::{Rates, Timing};
+
+/// Which products go to the card.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Policy {
+    /// All.
+    Device,
+    /// Those that end earlier there.
+    Auto(Rates),
+}
+
+/// Settings of a [`super::DeviceBackend`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Which products go to the card.
+    pub policy: Policy,
+    /// Times of the card, for the compiler and its predictions.
+    pub timing: Timing,
+    /// Entries of the queue pair, as a power of two, 1 to 12.
+    pub queue_log2: u32,
+    /// Programs in flight at once, at least 1.
+    pub in_flight: usize,
+    /// Cycles without movement after which the card ends a program; 0: never.
+    pub watchdog: u32,
+    /// Time to wait for a program on a card with a clock of its own.
+    pub patience: Duration,
+    /// Bytes of weights that stay packed.
+    pub kept_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            policy: Policy::Device,
+            timing: Timing::default(),
+            queue_log2: 4,
+            in_flight: 4,
+            watchdog: isa::regs::WATCHDOG_RESET,
+            patience: Duration::from_secs(30),
+            kept_bytes: 256 << 20,
+        }
+    }
+}

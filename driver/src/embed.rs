@@ -1,0 +1,215 @@
+//! Texts to vectors: the whole way through a model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::backend::{Backend, NodeReport};
+use crate::model::{Model, ModelError, TooLong, cache};
+use crate::quant::{self, CALIBRATION, Key, NodeDigest, QuantisedModel, RunError, Runner};
+
+/// Tokens that go through the encoder together: enough to keep weights busy, few enough that
+/// memory does not grow with the number of texts.
+const BATCH_TOKENS: usize = 1024;
+
+/// Why texts could not be embedded.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The model or a text is wrong.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The products could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// How texts are embedded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmbedOptions {
+    /// What becomes of a text beyond the model's limit.
+    pub too_long: TooLong,
+    /// Whether every node's integers are hashed ([`Embeddings::digests`]).
+    pub digests: bool,
+}
+
+/// Vectors of texts and how they came about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Embeddings {
+    /// One vector a text, in order.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens of each text, special ones included.
+    pub tokens: Vec<usize>,
+    /// What is known of each node, over all texts.
+    pub nodes: Vec<NodeReport>,
+    /// A hash of all integers of each node, by its name, if it was asked for. Two backends that
+    /// got the same texts must agree on every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digests: Option<BTreeMap<String, NodeDigest>>,
+}
+
+/// Where the quantised weights came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the cache.
+    Cache,
+    /// Calibrated now, and kept in the cache.
+    Calibrated,
+    /// Calibrated now; the cache could not be written, for this reason.
+    NotKept(String),
+}
+
+/// A model ready to embed texts.
+#[derive(Debug)]
+pub struct Embedder {
+    model: Model,
+    quantised: QuantisedModel,
+    origin: Origin,
+}
+
+impl Embedder {
+    /// Opens the model in `folder`, and quantises it unless the cache ([`cache::folder`]) has it
+    /// quantised.
+    ///
+    /// `progress` hears the number of layers quantised and of all layers.
+    ///
+    /// # Errors
+    /// When a file of the model is missing, malformed, or asks for something that is not built.
+    pub fn load(folder: &Path, progress: &mut dyn FnMut(usize, usize)) -> Result<Self, EmbedError> {
+        Self::load_cached(folder, cache::folder(), progress)
+    }
+
+    /// As [`Self::load`], with a cache folder of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_cache(
+        folder: &Path,
+        cache: &Path,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, EmbedError> {
+        Self::load_cached(folder, Ok(cache.into()), progress)
+    }
+
+    /// A cache that cannot be used is no reason to fail.
+    fn load_cached(
+        folder: &Path,
+        cache: Result<PathBuf, ModelError>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, EmbedError> {
+        let model = Model::open(folder)?;
+        let key = Key::of(&model, CALIBRATION)?;
+        let path = cache.map(|cache| key.path(&cache));
+        let cached = path
+            .as_ref()
+            .ok()
+            .and_then(|path| quant::read(path, &key, &model.config));
+        if let Some(quantised) = cached {
+            return Ok(Self {
+                model,
+                quantised,
+                origin: Origin::Cache,
+            });
+        }
+        let layers = model.config.layers;
+        let quantised = quant::calibrate(&model, CALIBRATION, &mut |done| progress(done, layers))?;
+        let origin = match path.and_then(|path| quant::write(&path, &key, &quantised)) {
+            Ok(()) => Origin::Calibrated,
+            Err(error) => Origin::NotKept(error.to_string()),
+        };
+        Ok(Self {
+            model,
+            quantised,
+            origin,
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Where the quantised weights came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Embeds texts with their products on `backend`.
+    ///
+    /// A text's vector does not depend on the other texts, nor on the backend.
+    ///
+    /// # Errors
+    /// When a text is empty or too long, or the backend fails.
+    pub fn embed<T: AsRef<str>>(
+        &mut self,
+        texts: &[T],
+        options: EmbedOptions,
+        backend: &mut dyn Backend,
+    ) -> Result<Embeddings, EmbedError> {
+        self.embed_watched(texts, options, backend, &mut |_| ())
+    }
+
+    /// As [`Self::embed`]; `progress` hears the number of texts done.
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub fn embed_watched<T: AsRef<str>>(
+        &mut self,
+        texts: &[T],
+        options: EmbedOptions,
+        backend: &mut dyn Backend,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Embeddings, EmbedError> {
+        let texts = self.model.tokenize(texts, options.too_long)?;
+        let mut runner = Runner::new(backend, options.digests);
+        let mut vectors = Vec::with_capacity(texts.len());
+        for batch in batches(&texts) {
+            vectors.extend(self.embed_batch(batch, &mut runner)?);
+            progress(vectors.len());
+        }
+        let (nodes, digests) = runner.finish();
+        Ok(Embeddings {
+            vectors,
+            tokens: texts.iter().map(Vec::len).collect(),
+            nodes,
+            digests,
+        })
+    }
+
+    fn embed_batch(
+        &self,
+        texts: &[Vec<u32>],
+        runner: &mut Runner<'_>,
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let Model {
+            config,
+            pooling,
+            bert,
+            ..
+        } = &self.model;
+        let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
+        let vectors = bert.embed(texts)?;
+        let vectors = quant::forward(&self.quantised, config, vectors, &lengths, runner)?;
+        Ok(pooling.pool(&vectors, config.hidden, &lengths))
+    }
+}
+
+/// Neighbouring texts with at most [`BATCH_TOKENS`] tokens together, or one text alone.
+fn batches(mut texts: &[Vec<u32>]) -> impl Iterator<Item = &[Vec<u32>]> {
+    std::iter::from_fn(move || {
+        let mut tokens = 0;
+        let fits = |text: &&Vec<u32>| {
+            tokens += text.len();
+            tokens <= BATCH_TOKENS
+        };
+        let count = texts
+            .iter()
+            .take_while(fits)
+            .count()
+            .max(1)
+            .min(texts.len());
+        let (batch, rest) = texts.split_at(count);
+        texts = rest;
+        (!batch.is_empty()).then_some(batch)
+    })
+}

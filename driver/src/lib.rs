@@ -1,0 +1,14 @@
+//! The host library of Systole.
+
+pub mod backend;
+pub mod compile;
+pub mod cpu;
+pub mod device;
+pub mod dma;
+pub mod embed;
+pub mod matmul;
+pub mod model;
+pub mod quant;
+pub mod queue;
+pub mod sched;
+pub mod transport;

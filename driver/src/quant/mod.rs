@@ -1,0 +1,85 @@
+//! int8 encoders: weights quantised offline, activations as they come.
+//!
+//! The scheme (why it is so: `numerics-notes`, and the figures in `docs/results.md`):
+//!
+//! * Weights have one scale an output channel and lie in -127..=127.
+//! * Activations have one scale a token, found while running, and lie in -127..=127; so a
+//!   sentence's result does not depend on what else is in its batch.
+//! * SmoothQuant (arXiv:2211.10438, alpha 0.5) moves outliers of the activations into the weights.
+//!   For the output of attention the factors fold into the value projection; elsewhere they
+//!   multiply while activations are quantised, because the residual reads the same LayerNorm.
+//! * Every product gives int16 in a unit that calibration fixed, with room for twice the largest
+//!   value seen.
+//! * In attention, queries and keys have a scale a token and head, values one a channel of the
+//!   sentence, and probabilities one a row, relative to the row's largest.
+//! * Softmax, GELU, LayerNorm and residuals are floats on the CPU ([`crate::model::math`]).
+
+mod attention;
+mod calibrate;
+mod forward;
+mod linear;
+mod rows;
+mod runner;
+mod store;
+
+use crate::backend::BackendError;
+use crate::model::Norm;
+
+pub use calibrate::{CALIBRATION, calibrate};
+pub use forward::forward;
+pub use linear::QuantisedLinear;
+pub use runner::{NodeDigest, Runner};
+pub use store::{Key, read, write};
+
+/// Name of the scheme; it changes whenever quantised models come out differently.
+pub const SCHEME: &str = "w8 channel, a8 token, smooth 0.5, i16 out, headroom 2, v1";
+
+/// A quantised encoder without its embeddings.
+#[derive(Debug)]
+pub struct QuantisedModel {
+    /// The layers, first to last.
+    pub layers: Vec<QuantisedLayer>,
+}
+
+/// One quantised layer.
+#[derive(Debug)]
+pub struct QuantisedLayer {
+    /// Query, key and value projections.
+    pub qkv: QuantisedLinear,
+    /// Value of one step of the int16 scores of attention.
+    pub score_unit: f32,
+    /// Value of one step of the int16 results of attention.
+    pub context_unit: f32,
+    /// Projection of what attention gives.
+    pub attention_output: QuantisedLinear,
+    /// LayerNorm after attention.
+    pub attention_norm: Norm,
+    /// First linear layer of the feed-forward part.
+    pub ffn_in: QuantisedLinear,
+    /// Second linear layer of the feed-forward part.
+    pub ffn_out: QuantisedLinear,
+    /// LayerNorm after the feed-forward part.
+    pub output_norm: Norm,
+}
+
+/// Why a quantised model could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The backend failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The backend's answer is not of the shape or format that was asked for.
+    #[error("`{backend}` answered `{node}` with another shape or format than was asked for")]
+    Answer {
+        /// Name of the backend.
+        backend: String,
+        /// Name of the node.
+        node: String,
+    },
+    /// An activation is so large that its scale cannot be represented.
+    #[error("the activations at the input of `{node}` are too large for int8 with a 16-bit scale")]
+    Range {
+        /// Name of the node.
+        node: String,
+    },
+}

@@ -1,0 +1,214 @@
+//! The queue pair: programs go out, validated completions come back.
+
+mod error;
+mod start;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use isa::command::Command;
+use isa::error::ErrorCode;
+use isa::queue::{COMPLETION_FIELDS, COMPLETION_WORDS, Completion, SUBMISSION_WORDS, Submission};
+use isa::record::reserved_bits_are_zero;
+use isa::regs;
+
+use crate::dma::{DmaMemory, Retired};
+use crate::transport::{Patience, Transport, Wake};
+
+pub use error::{ProgramError, QueueError};
+pub use start::{identify, reset};
+
+/// Interrupts without a completion that are put up with in one wait.
+const SPURIOUS_INTERRUPTS: u32 = 64;
+
+/// A program that the card has not ended.
+struct Pending {
+    tag: u64,
+    commands: Arc<[Command]>,
+}
+
+/// A program that the card has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What [`QueuePair::submit`] returned.
+    pub tag: u64,
+    /// Success, or what the card says went wrong.
+    pub result: Result<(), ProgramError>,
+    /// Cycles from the moment that the card took the submission; 0 on a card without a clock.
+    pub cycles: u64,
+    /// Proof that the card has let go of the program's memory.
+    pub retired: Retired,
+}
+
+/// A pair of rings in memory that the card reads and writes. Programs end in the order in which
+/// they were submitted.
+pub struct QueuePair {
+    submissions: DmaMemory,
+    completions: DmaMemory,
+    entries: u32,
+    tail: u32,
+    head: u32,
+    phase: u8,
+    next_tag: u64,
+    outstanding: VecDeque<Pending>,
+}
+
+impl QueuePair {
+    /// Programs that fit in flight at once.
+    pub fn capacity(&self) -> usize {
+        self.entries as usize - 1
+    }
+
+    /// Programs in flight.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// Submits the program that lies at `address` and rings the doorbell; returns its tag.
+    ///
+    /// # Errors
+    /// [`QueueError::Full`], [`QueueError::ProgramLength`], or a broken transport. In the last
+    /// case the program counts as outstanding.
+    pub fn submit(
+        &mut self,
+        transport: &mut dyn Transport,
+        address: u64,
+        commands: Arc<[Command]>,
+    ) -> Result<u64, QueueError> {
+        let length = commands.len();
+        let count = match u16::try_from(length) {
+            Ok(count) if count > 0 => count,
+            _ => return Err(QueueError::ProgramLength(length)),
+        };
+        if self.outstanding.len() >= self.capacity() {
+            return Err(QueueError::Full);
+        }
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        let entry = Submission {
+            program: address,
+            commands: count,
+            tag,
+        };
+        let first = self.tail as usize * SUBMISSION_WORDS;
+        for (index, word) in entry.encode().into_iter().enumerate() {
+            self.submissions.store(first + index, word);
+        }
+        self.tail = (self.tail + 1) & (self.entries - 1);
+        self.outstanding.push_back(Pending { tag, commands });
+        transport.write(regs::SQ_TAIL, self.tail)?;
+        Ok(tag)
+    }
+
+    /// Takes the next completion if there is one.
+    ///
+    /// # Errors
+    /// [`QueueError::BadCompletion`] when it does not belong to what was submitted, or a broken
+    /// transport. Nothing may be believed after that, until a reset.
+    pub fn poll(&mut self, transport: &mut dyn Transport) -> Result<Option<Finished>, QueueError> {
+        let first = self.head as usize * COMPLETION_WORDS;
+        // The phase stands in the last word, which the card writes last.
+        let last = self.completions.load(first + COMPLETION_WORDS - 1);
+        if last & 1 != u32::from(self.phase) {
+            return Ok(None);
+        }
+        let mut words = [0; COMPLETION_WORDS];
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = self.completions.load(first + index);
+        }
+        let finished = self.validate(&words)?;
+        self.outstanding.pop_front();
+        self.head = (self.head + 1) & (self.entries - 1);
+        if self.head == 0 {
+            self.phase ^= 1;
+        }
+        transport.write(regs::CQ_HEAD, self.head)?;
+        Ok(Some(finished))
+    }
+
+    /// Waits for the next completion.
+    ///
+    /// # Errors
+    /// Those of [`Self::poll`], [`QueueError::Timeout`] and [`QueueError::Fatal`].
+    pub fn wait(
+        &mut self,
+        transport: &mut dyn Transport,
+        patience: Patience,
+    ) -> Result<Finished, QueueError> {
+        for _ in 0..SPURIOUS_INTERRUPTS {
+            if let Some(finished) = self.poll(transport)? {
+                return Ok(finished);
+            }
+            let wake = transport.wait(patience)?;
+            // Clear before the next look, so that a completion in between raises it anew.
+            transport.write(regs::IRQ_STATUS, regs::IRQ_COMPLETION)?;
+            if wake == Wake::Expired {
+                // The interrupt may be lost and the completion there all the same.
+                if let Some(finished) = self.poll(transport)? {
+                    return Ok(finished);
+                }
+                break;
+            }
+        }
+        let status = transport.read(regs::STATUS)?;
+        let error = transport.read(regs::ERROR)?;
+        if status & regs::STATUS_FATAL != 0 {
+            return Err(QueueError::Fatal(error));
+        }
+        Err(QueueError::Timeout {
+            status,
+            error,
+            outstanding: self.outstanding.len(),
+        })
+    }
+
+    /// Compares a completion with the oldest submission: programs end in order.
+    fn validate(&self, words: &[u32; COMPLETION_WORDS]) -> Result<Finished, QueueError> {
+        let bad = |what| QueueError::BadCompletion {
+            what,
+            words: *words,
+        };
+        if !reserved_bits_are_zero(words, &[COMPLETION_FIELDS]) {
+            return Err(bad("a reserved bit is set"));
+        }
+        let entry = Completion::from_words(words);
+        let Some(pending) = self.outstanding.front() else {
+            return Err(bad("no program is outstanding"));
+        };
+        let cause = ErrorCode::from_code(entry.status).ok_or(bad("the status is unknown"))?;
+        if entry.tag != pending.tag {
+            let known = self.outstanding.iter().any(|other| other.tag == entry.tag);
+            return Err(bad(match known {
+                true => "the tag is that of a later program",
+                false if entry.tag < pending.tag => "the program of this tag has ended before",
+                false => "the tag was never given",
+            }));
+        }
+        let behind = self.outstanding.len() as u32 - 1;
+        if u32::from(entry.head) != self.tail.wrapping_sub(behind) & (self.entries - 1) {
+            return Err(bad("the head does not follow the submission"));
+        }
+        let command = pending.commands.get(usize::from(entry.command)).copied();
+        let result = match (cause, command) {
+            (ErrorCode::Success, _) if entry.command != 0 => {
+                return Err(bad("a success names a command"));
+            }
+            (ErrorCode::Success, _) => Ok(()),
+            (_, None) => return Err(bad("the failed command is beyond the program")),
+            (cause, command) => Err(ProgramError {
+                cause,
+                index: entry.command,
+                command,
+            }),
+        };
+        Ok(Finished {
+            tag: entry.tag,
+            result,
+            cycles: entry.cycles,
+            retired: Retired::witnessed(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

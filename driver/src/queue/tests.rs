@@ -1,0 +1,187 @@
+//! The queue pair against the functional card.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use isa::command::{Command, Load, Operation};
+use isa::config::Config;
+use isa::error::ErrorCode;
+
+use super::{QueueError, QueuePair, identify, reset};
+use crate::dma::{Access, Buffer, InFlight, Owned};
+use crate::transport::{ModelTransport, Patience, Transport, TransportError, Wake};
+
+const PATIENCE: Patience = Patience {
+    cycles: 1000,
+    time: Duration::from_secs(1),
+};
+
+fn card() -> ModelTransport {
+    ModelTransport::new(Config::with_array(4, 4)).expect("a shape that a card may have")
+}
+
+/// A program in memory: one LOAD of its own bytes, or one without lines.
+fn program(card: &mut ModelTransport, rows: u16) -> (Buffer<InFlight>, Arc<[Command]>) {
+    let memory = card.allocate(64).expect("memory");
+    let load = Load {
+        src: memory.address(),
+        row_lines: 1,
+        rows,
+        ..Load::default()
+    };
+    let command = Command::new(Operation::Load(load));
+    let mut buffer = Buffer::<Owned>::new(memory);
+    for (index, word) in command.encode().into_iter().enumerate() {
+        buffer.write(index * 4, &word.to_le_bytes());
+    }
+    (buffer.launch(), Arc::new([command]))
+}
+
+#[test]
+fn rings_wrap_around_with_several_programs_outstanding() {
+    let mut card = card();
+    identify(&mut card).expect("a card");
+    reset(&mut card).expect("a reset");
+    let mut queue = QueuePair::start(&mut card, 2, 0).expect("a queue");
+    let (good, text) = program(&mut card, 1);
+    let (bad, bad_text) = program(&mut card, 0);
+    for round in 0..20 {
+        let mut tags = Vec::new();
+        for slot in 0..queue.capacity() {
+            let (address, text) = if slot == round % 3 {
+                (bad.address(), &bad_text)
+            } else {
+                (good.address(), &text)
+            };
+            tags.push(
+                queue
+                    .submit(&mut card, address, Arc::clone(text))
+                    .expect("room"),
+            );
+        }
+        let full = queue.submit(&mut card, good.address(), Arc::clone(&text));
+        assert!(matches!(full, Err(QueueError::Full)));
+        for (slot, tag) in tags.into_iter().enumerate() {
+            let finished = queue.wait(&mut card, PATIENCE).expect("a completion");
+            assert_eq!(finished.tag, tag);
+            match finished.result {
+                Ok(()) => assert_ne!(slot, round % 3),
+                Err(error) => {
+                    assert_eq!(
+                        (slot, error.cause, error.index),
+                        (round % 3, ErrorCode::ZeroShape, 0)
+                    );
+                    let text = error.to_string();
+                    assert!(
+                        text.contains("command 0: Load(Load {") && text.contains("rows: 0"),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(matches!(
+        queue.wait(&mut card, PATIENCE),
+        Err(QueueError::Timeout { outstanding: 0, .. })
+    ));
+}
+
+/// Runs two programs whose first completion (32 bytes) is changed on its way.
+fn corrupted(change: impl Fn(&mut [u8]) + Send + 'static) -> Result<(), QueueError> {
+    let mut card = card();
+    let mut queue = QueuePair::start(&mut card, 3, 0)?;
+    let (good, text) = program(&mut card, 1);
+    let mut first = true;
+    card.memory().set_tamper(Some(Box::new(move |access| {
+        if let Access::Write(_, bytes) = access
+            && bytes.len() == 32
+            && std::mem::take(&mut first)
+        {
+            change(bytes);
+        }
+        true
+    })));
+    queue.submit(&mut card, good.address(), Arc::clone(&text))?;
+    queue.submit(&mut card, good.address(), text)?;
+    queue.wait(&mut card, PATIENCE)?;
+    queue.wait(&mut card, PATIENCE)?;
+    Ok(())
+}
+
+#[test]
+fn completions_are_believed_only_when_they_fit() {
+    corrupted(|_| {}).expect("an untouched completion");
+    let complaint = |change: fn(&mut [u8])| match corrupted(change) {
+        Err(QueueError::BadCompletion { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(complaint(|bytes| bytes[0] = 9), "the tag was never given");
+    assert_eq!(
+        complaint(|bytes| bytes[0] = 0),
+        "the program of this tag has ended before"
+    );
+    assert_eq!(
+        complaint(|bytes| bytes[0] = 2),
+        "the tag is that of a later program"
+    );
+    assert_eq!(complaint(|bytes| bytes[8] = 200), "the status is unknown");
+    assert_eq!(
+        complaint(|bytes| bytes[10] = 5),
+        "the head does not follow the submission"
+    );
+    assert_eq!(
+        complaint(|bytes| bytes[12] = 1),
+        "a success names a command"
+    );
+    assert_eq!(complaint(|bytes| bytes[29] = 1), "a reserved bit is set");
+    let silent = corrupted(|bytes| bytes[28] = 0);
+    assert!(
+        matches!(silent, Err(QueueError::Timeout { outstanding: 2, .. })),
+        "{silent:?}"
+    );
+}
+
+/// A device that was pulled out.
+struct Gone;
+
+impl Transport for Gone {
+    fn describe(&self) -> &str {
+        "nothing"
+    }
+
+    fn read_raw(&mut self, _offset: u32) -> Result<u32, TransportError> {
+        Ok(u32::MAX)
+    }
+
+    fn write(&mut self, _offset: u32, _value: u32) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<crate::dma::DmaMemory, TransportError> {
+        Err(TransportError::Memory {
+            bytes,
+            why: "there is no device".into(),
+        })
+    }
+
+    fn wait(&mut self, _patience: Patience) -> Result<Wake, TransportError> {
+        Ok(Wake::Expired)
+    }
+
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_device_that_is_gone_is_named_so() {
+    for error in [identify(&mut Gone).err(), reset(&mut Gone).err()] {
+        assert!(
+            matches!(
+                error,
+                Some(QueueError::Transport(TransportError::Gone { .. }))
+            ),
+            "{error:?}"
+        );
+    }
+}

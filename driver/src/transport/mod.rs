@@ -1,0 +1,151 @@
+//! The way to a card: registers, shared memory, and waiting for its interrupt.
+
+mod model;
+mod port;
+#[cfg(feature = "sim")]
+mod sim;
+
+use std::time::Duration;
+
+use isa::regs;
+
+use crate::dma::DmaMemory;
+
+pub use model::ModelTransport;
+#[cfg(feature = "sim")]
+pub use sim::SimTransport;
+
+/// How long to wait, in what the transport can count without a hang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Cycles, where the host makes the card's clock tick.
+    pub cycles: u64,
+    /// Time, everywhere else.
+    pub time: Duration,
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The card raised its interrupt.
+    Interrupt,
+    /// Patience ran out, or a card without a clock has nothing left to do.
+    Expired,
+}
+
+/// Why the card could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Every read gives all ones.
+    #[error("the device is gone: register {offset:#05x} and its identity read all ones")]
+    Gone {
+        /// The register that was asked for.
+        offset: u32,
+    },
+    /// No memory that the device can reach.
+    #[error("cannot get {bytes} bytes of memory that the device can reach: {why}")]
+    Memory {
+        /// Bytes that were asked for.
+        bytes: usize,
+        /// What stood in the way.
+        why: String,
+    },
+    /// The card behind the transport failed.
+    #[error("the way to the device is broken: {0}")]
+    Broken(String),
+}
+
+/// A way to one card.
+pub trait Transport {
+    /// What this is, for people, such as `functional card in this process`.
+    fn describe(&self) -> &str;
+
+    /// Reads a register once.
+    ///
+    /// # Errors
+    /// When the access itself fails.
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError>;
+
+    /// Writes a register. All memory that the host wrote before is visible to the card first.
+    ///
+    /// # Errors
+    /// When the access itself fails.
+    fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError>;
+
+    /// Memory of zeros that the card can reach, page-aligned.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError>;
+
+    /// Waits for the interrupt. A card in this process runs here.
+    ///
+    /// # Errors
+    /// When the card cannot be reached.
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError>;
+
+    /// Resets the whole function from outside, for a card whose registers do not answer any more
+    /// (function-level reset of PCIe, the reset pin of a simulated card).
+    ///
+    /// # Errors
+    /// When that is not possible.
+    fn function_reset(&mut self) -> Result<(), TransportError>;
+
+    /// Cycles that the card has run, where the host makes its clock tick.
+    fn clock(&self) -> Option<u64> {
+        None
+    }
+
+    /// Simulated cycles a second of wall time so far, where the card is simulated.
+    fn speed(&self) -> Option<f64> {
+        None
+    }
+
+    /// Reads a register and tells a card that is gone from one that holds all ones.
+    ///
+    /// # Errors
+    /// [`TransportError::Gone`], and those of [`Self::read_raw`].
+    fn read(&mut self, offset: u32) -> Result<u32, TransportError> {
+        let value = self.read_raw(offset)?;
+        // No register of the contract holds all ones for ever, but a lower half of a counter may
+        // for a moment; the identity never does.
+        if value == u32::MAX && self.read_raw(regs::ID)? == u32::MAX {
+            return Err(TransportError::Gone { offset });
+        }
+        Ok(value)
+    }
+}
+
+impl Transport for Box<dyn Transport> {
+    fn describe(&self) -> &str {
+        (**self).describe()
+    }
+
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        (**self).read_raw(offset)
+    }
+
+    fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
+        (**self).write(offset, value)
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError> {
+        (**self).allocate(bytes)
+    }
+
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
+        (**self).wait(patience)
+    }
+
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        (**self).function_reset()
+    }
+
+    fn clock(&self) -> Option<u64> {
+        (**self).clock()
+    }
+
+    fn speed(&self) -> Option<f64> {
+        (**self).speed()
+    }
+}

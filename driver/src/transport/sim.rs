@@ -1,0 +1,76 @@
+//! The Verilated card in this process: the RTL, cycle by cycle.
+
+use std::sync::Arc;
+
+use isa::config::Config;
+use sim::{Card, Options};
+
+use super::port::Port;
+use super::{Patience, Transport, TransportError, Wake};
+use crate::dma::{DmaMemory, ProcessMemory};
+
+/// A simulated card and its memory. Its clock ticks in [`Transport::wait`] and, one cycle each, in
+/// register accesses.
+pub struct SimTransport {
+    card: Card<Port>,
+    memory: Arc<ProcessMemory>,
+}
+
+impl SimTransport {
+    /// A card of this shape after power-up.
+    ///
+    /// # Errors
+    /// Those of [`Card::open`].
+    pub fn open(config: &Config, options: &Options) -> Result<Self, sim::Error> {
+        let memory = Arc::<ProcessMemory>::default();
+        let card = Card::open(config, options, Port(Arc::clone(&memory)))?;
+        Ok(Self { card, memory })
+    }
+
+    /// The memory that host and card share, to tamper with.
+    pub fn memory(&self) -> Arc<ProcessMemory> {
+        Arc::clone(&self.memory)
+    }
+}
+
+fn broken(error: sim::Error) -> TransportError {
+    TransportError::Broken(error.to_string())
+}
+
+impl Transport for SimTransport {
+    fn describe(&self) -> &str {
+        "simulated card in this process"
+    }
+
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        self.card.read_reg(offset).map_err(broken)
+    }
+
+    fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
+        self.card.write_reg(offset, value).map_err(broken)
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError> {
+        Ok(self.memory.allocate(bytes))
+    }
+
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
+        match self.card.run_until_irq(patience.cycles).map_err(broken)? {
+            true => Ok(Wake::Interrupt),
+            false => Ok(Wake::Expired),
+        }
+    }
+
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        self.card.reset();
+        Ok(())
+    }
+
+    fn clock(&self) -> Option<u64> {
+        Some(self.card.cycles())
+    }
+
+    fn speed(&self) -> Option<f64> {
+        Some(self.card.cycles_per_second()).filter(|speed| *speed > 0.0)
+    }
+}

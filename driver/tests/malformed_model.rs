@@ -1,0 +1,403 @@
+//! Whatever is wrong with a model's folder or a text, the answer is a sentence and no panic.
+
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+use systole::cpu::CpuBackend;
+use systole::embed::{EmbedError, EmbedOptions, Embedder, Embeddings};
+use systole::model::{Model, TooLong};
+use tempfile::TempDir;
+
+const HIDDEN: usize = 8;
+const INNER: usize = 12;
+const POSITIONS: usize = 10;
+
+fn config() -> Value {
+    json!({
+        "model_type": "bert", "architectures": ["BertModel"], "hidden_act": "gelu",
+        "hidden_size": HIDDEN, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": INNER, "vocab_size": 6, "max_position_embeddings": POSITIONS,
+        "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+    })
+}
+
+fn tokenizer() -> Value {
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {
+            "type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1],
+        },
+        "decoder": null,
+        "model": {
+            "type": "WordLevel", "unk_token": "[UNK]",
+            "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "b": 4, "c": 5, "far": 6},
+        },
+    })
+}
+
+/// Names and shapes of all tensors.
+fn shapes() -> Vec<(String, Vec<usize>)> {
+    let mut shapes = vec![
+        (
+            "embeddings.word_embeddings.weight".to_string(),
+            vec![6, HIDDEN],
+        ),
+        (
+            "embeddings.position_embeddings.weight".to_string(),
+            vec![POSITIONS, HIDDEN],
+        ),
+        (
+            "embeddings.token_type_embeddings.weight".to_string(),
+            vec![2, HIDDEN],
+        ),
+    ];
+    let mut pair = |name: &str, weight: Vec<usize>, bias: usize| {
+        shapes.push((format!("{name}.weight"), weight));
+        shapes.push((format!("{name}.bias"), vec![bias]));
+    };
+    pair("embeddings.LayerNorm", vec![HIDDEN], HIDDEN);
+    let layer = "encoder.layer.0";
+    for part in ["query", "key", "value"] {
+        pair(
+            &format!("{layer}.attention.self.{part}"),
+            vec![HIDDEN, HIDDEN],
+            HIDDEN,
+        );
+    }
+    pair(
+        &format!("{layer}.attention.output.dense"),
+        vec![HIDDEN, HIDDEN],
+        HIDDEN,
+    );
+    pair(
+        &format!("{layer}.attention.output.LayerNorm"),
+        vec![HIDDEN],
+        HIDDEN,
+    );
+    pair(
+        &format!("{layer}.intermediate.dense"),
+        vec![INNER, HIDDEN],
+        INNER,
+    );
+    pair(
+        &format!("{layer}.output.dense"),
+        vec![HIDDEN, INNER],
+        HIDDEN,
+    );
+    pair(&format!("{layer}.output.LayerNorm"), vec![HIDDEN], HIDDEN);
+    shapes
+}
+
+/// A safetensors file of these tensors, with values that are all different.
+fn weights(shapes: &[(String, Vec<usize>)], dtype: Dtype) -> Vec<u8> {
+    let mut state = 1u32;
+    let mut value = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let data: Vec<Vec<u8>> = shapes
+        .iter()
+        .map(|(_, shape)| {
+            (0..shape.iter().product())
+                .flat_map(|_| value().to_le_bytes())
+                .collect()
+        })
+        .collect();
+    let views = shapes.iter().zip(&data).map(|((name, shape), data)| {
+        (
+            name,
+            TensorView::new(dtype, shape.clone(), data).expect("sizes fit"),
+        )
+    });
+    safetensors::serialize(views, None).expect("tensors serialise")
+}
+
+/// A small model that works.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    put(folder.path(), "config.json", config().to_string());
+    put(folder.path(), "tokenizer.json", tokenizer().to_string());
+    put(
+        folder.path(),
+        "model.safetensors",
+        weights(&shapes(), Dtype::F32),
+    );
+    folder
+}
+
+fn put(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("it can be made");
+    std::fs::write(path, content).expect("the file can be written");
+}
+
+fn embed(folder: &Path, texts: &[&str], options: EmbedOptions) -> Result<Embeddings, EmbedError> {
+    let cache = tempfile::tempdir().expect("a folder can be made");
+    let mut embedder = Embedder::load_with_cache(folder, cache.path(), &mut |_, _| ())?;
+    embedder.embed(texts, options, &mut CpuBackend::new(1))
+}
+
+/// Checks that loading or embedding `a b` fails with all of `words` in the sentence.
+fn refuses(folder: &Path, words: &[&str]) {
+    let error = embed(folder, &["a b"], EmbedOptions::default()).expect_err("it is malformed");
+    let sentence = error.to_string();
+    for word in words {
+        assert!(sentence.contains(word), "`{word}` is not in: {sentence}");
+    }
+}
+
+/// The working model with one file replaced.
+fn refuses_with(name: &str, content: impl AsRef<[u8]>, words: &[&str]) {
+    let folder = folder();
+    put(folder.path(), name, content);
+    refuses(folder.path(), words);
+}
+
+#[test]
+fn the_small_model_works_with_both_kinds_of_names() {
+    let plain = folder();
+    let options = EmbedOptions::default();
+    let expected = embed(plain.path(), &["a b", "c"], options).expect("the model works");
+    assert_eq!(expected.vectors[0].len(), HIDDEN);
+    let length: f32 = expected.vectors[0].iter().map(|value| value * value).sum();
+    assert!((length - 1.0).abs() < 1e-6);
+
+    let older = |name: String| {
+        let name = name
+            .replace("Norm.weight", "Norm.gamma")
+            .replace("Norm.bias", "Norm.beta");
+        format!("bert.{name}")
+    };
+    let names: Vec<_> = shapes()
+        .into_iter()
+        .map(|(name, shape)| (older(name), shape))
+        .collect();
+    let prefixed = folder();
+    put(
+        prefixed.path(),
+        "model.safetensors",
+        weights(&names, Dtype::F32),
+    );
+    let found = embed(prefixed.path(), &["a b", "c"], options).expect("the model works");
+    // The tensors' order in the file differs, so their values do too; the shapes say enough.
+    assert_eq!(found.vectors[1].len(), HIDDEN);
+}
+
+#[test]
+fn missing_files_are_named() {
+    refuses(
+        Path::new("/nowhere/at/all"),
+        &["/nowhere/at/all", "missing"],
+    );
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let folder = folder();
+        std::fs::remove_file(folder.path().join(name)).expect("it was there");
+        refuses(folder.path(), &[name, "missing"]);
+    }
+}
+
+#[test]
+fn bad_json_is_an_error() {
+    for name in [
+        "config.json",
+        "tokenizer.json",
+        "modules.json",
+        "sentence_bert_config.json",
+    ] {
+        for content in ["", "{", "[1, 2", "null", "\u{0}", "{\"a\": }"] {
+            if name == "sentence_bert_config.json" && content == "null" {
+                continue; // An absent object: as good as no file.
+            }
+            if name == "modules.json" && content == "null" {
+                continue;
+            }
+            refuses_with(name, content, &[name, "malformed"]);
+        }
+    }
+}
+
+#[test]
+fn configurations_that_make_no_sense_are_refused() {
+    let cases = [
+        ("model_type", json!("gpt2"), "gpt2"),
+        ("hidden_act", json!("relu"), "relu"),
+        (
+            "position_embedding_type",
+            json!("relative_key"),
+            "relative_key",
+        ),
+        ("is_decoder", json!(true), "decoder"),
+        ("num_attention_heads", json!(3), "divided"),
+        ("num_attention_heads", json!(0), "num_attention_heads"),
+        ("hidden_size", json!(0), "hidden_size"),
+        ("hidden_size", json!(1u64 << 60), "hidden_size"),
+        ("hidden_size", json!(-8), "malformed"),
+        ("hidden_size", json!("8"), "malformed"),
+        ("hidden_size", json!(16), "shape"),
+        ("intermediate_size", json!(13), "shape"),
+        ("num_hidden_layers", json!(2), "encoder.layer.1"),
+        ("num_hidden_layers", json!(0), "num_hidden_layers"),
+        ("vocab_size", json!(7), "shape"),
+        ("max_position_embeddings", json!(2), "room"),
+        ("max_position_embeddings", json!(11), "shape"),
+        ("layer_norm_eps", json!(-1.0), "layer_norm_eps"),
+        ("layer_norm_eps", json!(0.0), "layer_norm_eps"),
+    ];
+    for (field, value, word) in cases {
+        let mut config = config();
+        config[field] = value;
+        refuses_with("config.json", config.to_string(), &[word]);
+    }
+    refuses_with("config.json", "{}", &["hidden_size"]);
+}
+
+#[test]
+fn pooling_that_is_not_built_is_refused() {
+    let modules = |kind: &str| json!([{"path": "1_Pooling", "type": kind}]).to_string();
+    refuses_with("modules.json", modules("x.Dense"), &["x.Dense"]);
+    refuses_with(
+        "modules.json",
+        modules("x.Pooling"),
+        &["1_Pooling", "missing"],
+    );
+    let folder = folder();
+    put(folder.path(), "modules.json", modules("x.Pooling"));
+    put(
+        folder.path(),
+        "1_Pooling/config.json",
+        r#"{"pooling_mode_max_tokens": true}"#,
+    );
+    refuses(folder.path(), &["pooling"]);
+    put(
+        folder.path(),
+        "1_Pooling/config.json",
+        r#"{"pooling_mode_cls_token": true}"#,
+    );
+    embed(folder.path(), &["a"], EmbedOptions::default()).expect("the first token can be taken");
+}
+
+#[test]
+fn truncated_and_garbled_weights_are_refused() {
+    let whole = weights(&shapes(), Dtype::F32);
+    for size in (0..whole.len())
+        .step_by(97)
+        .chain([7, 8, 9, whole.len() - 1])
+    {
+        refuses_with("model.safetensors", &whole[..size], &["model.safetensors"]);
+    }
+    for header in [u64::MAX, 1 << 40, 3] {
+        let mut garbled = whole.clone();
+        garbled[..8].copy_from_slice(&header.to_le_bytes());
+        refuses_with("model.safetensors", garbled, &["model.safetensors"]);
+    }
+    for garbled in [f32::NAN, f32::INFINITY] {
+        let mut whole = whole.clone();
+        // The file is sorted by name within a type, so its end is some tensor of a layer.
+        let end = whole.len();
+        whole[end - 4..].copy_from_slice(&garbled.to_le_bytes());
+        refuses_with("model.safetensors", whole, &["not a finite number"]);
+    }
+}
+
+#[test]
+fn every_missing_or_misshapen_tensor_is_named() {
+    for index in 0..shapes().len() {
+        let mut shapes = shapes();
+        let (name, _) = shapes.remove(index);
+        refuses_with(
+            "model.safetensors",
+            weights(&shapes, Dtype::F32),
+            &[&name, "missing"],
+        );
+        let mut shapes = self::shapes();
+        shapes[index].1[0] += 1;
+        refuses_with(
+            "model.safetensors",
+            weights(&shapes, Dtype::F32),
+            &[&name, "shape"],
+        );
+    }
+    refuses_with(
+        "model.safetensors",
+        weights(&shapes(), Dtype::I32),
+        &["I32"],
+    );
+}
+
+#[test]
+fn texts_that_cannot_be_embedded_are_refused() {
+    let folder = folder();
+    let fails = |texts: &[&str], words: &[&str]| {
+        let error = embed(folder.path(), texts, EmbedOptions::default()).expect_err("it is wrong");
+        let sentence = error.to_string();
+        assert!(
+            words.iter().all(|word| sentence.contains(word)),
+            "{sentence}"
+        );
+    };
+    fails(&["a", ""], &["text 2", "empty"]);
+    fails(&[" \n\t "], &["text 1", "empty"]);
+    fails(&["a a a a a a a a a"], &["11 tokens", "at most 10"]);
+    fails(&["a far b"], &["token 6", "vocabulary of 6"]);
+    let options = EmbedOptions {
+        too_long: TooLong::Truncate,
+        ..EmbedOptions::default()
+    };
+    let long = embed(
+        folder.path(),
+        &["a a a a a a a a b c", "a a a a a a a a"],
+        options,
+    )
+    .expect("it is truncated");
+    assert_eq!(long.tokens, [10, 10]);
+    assert_eq!(long.vectors[0], long.vectors[1]);
+    let none = embed(folder.path(), &[], options).expect("no text is no mistake");
+    assert!(none.vectors.is_empty());
+}
+
+#[test]
+fn special_tokens_survive_truncation() {
+    let folder = folder();
+    let model = Model::open(folder.path()).expect("the model works");
+    let ids = model
+        .tokenize(&["a a a a a a a a a a"], TooLong::Truncate)
+        .expect("it is cut");
+    assert_eq!(ids[0], [1, 3, 3, 3, 3, 3, 3, 3, 3, 2]);
+}
+
+#[test]
+fn a_damaged_cache_is_made_anew() {
+    use systole::quant::{self, CALIBRATION, Key};
+
+    let folder = folder();
+    let model = Model::open(folder.path()).expect("the model works");
+    let key = Key::of(&model, CALIBRATION).expect("files can be read");
+    let other = Key::of(&model, "other sentences").expect("files can be read");
+    assert_ne!(key, other);
+    let quantised = quant::calibrate(&model, "a b\nc", &mut |_| ()).expect("it can be quantised");
+    let path = folder.path().join("kept.safetensors");
+    quant::write(&path, &key, &quantised).expect("it can be written");
+    let kept = quant::read(&path, &key, &model.config).expect("it was written");
+    let weights = |model: &quant::QuantisedModel| model.layers[0].qkv.weights.values().to_vec();
+    assert_eq!(weights(&kept), weights(&quantised));
+    assert!(weights(&kept).iter().all(|weight| *weight != -128));
+    assert!(quant::read(&path, &other, &model.config).is_none());
+
+    let whole = std::fs::read(&path).expect("it is there");
+    for index in (0..whole.len()).step_by(31) {
+        let mut damaged = whole.clone();
+        damaged[index] ^= 0x10;
+        std::fs::write(&path, &damaged).expect("it can be written");
+        if let Some(read) = quant::read(&path, &key, &model.config) {
+            // Some bytes of the header, such as blanks, mean nothing.
+            assert_eq!(weights(&read), weights(&quantised), "byte {index}");
+        }
+        std::fs::write(&path, &whole[..index]).expect("it can be written");
+        assert!(
+            quant::read(&path, &key, &model.config).is_none(),
+            "cut at {index}"
+        );
+    }
+}

@@ -1,0 +1,625 @@
+//! The card: front end, engines, memories and array behind one AXI4 port.
+
+use isa::command::ENGINE_QUEUE;
+use isa::config::{Config, ConfigError};
+use isa::regs;
+use rust_hdl_core::prelude::*;
+use rust_hdl_widgets::dff::DFF;
+use rust_hdl_widgets::dff_setup;
+
+use crate::array::Array;
+use crate::engine::{GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, StoreEntry};
+use crate::front::{Answer, Check, Control, Counters, Fetch, Registers, Tokens};
+use crate::mem::{Accumulators, Buffer, Fifo};
+
+/// A burst that waits for memory.
+#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
+pub struct ReadBurst {
+    line: Bits<53>,
+    lines: Bits<8>,
+    fetch: Bit,
+}
+
+/// Everything between the register window and the memory port.
+///
+/// ```text
+///              +-----------+  entries  +------+    +--------------------+
+/// registers <->| Control,  |---------->| LOAD |--->| activations, weights,
+///              | Fetch,    |           +------+    | parameters         |
+///              | Check,    |           +------+    +--------------------+
+///              | Tokens    |---------->| GEMM |--> Array --> Accumulators
+///              +-----------+           +------+                 |
+///                    |                 +-------+                |
+///                    +---------------->| STORE |<---------------+
+///                                      +-------+
+/// ```
+///
+/// The memory port is AXI4 without the signals that never change (size, burst type and the like;
+/// the wrapper of [`crate::emit_card`] adds them): reads of the front end have id 1, those of LOAD
+/// id 0; all writes have id 0. Reads are always ready, answers to writes too.
+///
+/// After a reset by register, what memory still answers is dropped before the queue runs again.
+#[derive(LogicBlock)]
+pub struct Card {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Write a register.
+    pub reg_write: Signal<In, Bit>,
+    /// Read a register.
+    pub reg_read: Signal<In, Bit>,
+    /// Offset of the register.
+    pub reg_addr: Signal<In, Bits<12>>,
+    /// Value to write.
+    pub reg_wdata: Signal<In, Bits<32>>,
+    /// Value read, in the cycle after `reg_read`.
+    pub reg_rdata: Signal<Out, Bits<32>>,
+    /// Interrupt, level.
+    pub irq: Signal<Out, Bit>,
+    /// Read address channel.
+    pub m_arvalid: Signal<Out, Bit>,
+    /// Memory takes the address.
+    pub m_arready: Signal<In, Bit>,
+    /// Byte address.
+    pub m_araddr: Signal<Out, Bits<64>>,
+    /// Lines less one.
+    pub m_arlen: Signal<Out, Bits<8>>,
+    /// 1: front end, 0: LOAD.
+    pub m_arid: Signal<Out, Bits<4>>,
+    /// Read data channel.
+    pub m_rvalid: Signal<In, Bit>,
+    /// Always.
+    pub m_rready: Signal<Out, Bit>,
+    /// Line, 32-bit words.
+    pub m_rdata: Vec<Signal<In, Bits<32>>>,
+    /// Id of the burst.
+    pub m_rid: Signal<In, Bits<4>>,
+    /// Not 0: the line could not be read.
+    pub m_rresp: Signal<In, Bits<2>>,
+    /// Last line of its burst.
+    pub m_rlast: Signal<In, Bit>,
+    /// Write address channel.
+    pub m_awvalid: Signal<Out, Bit>,
+    /// Memory takes the address.
+    pub m_awready: Signal<In, Bit>,
+    /// Byte address.
+    pub m_awaddr: Signal<Out, Bits<64>>,
+    /// Lines less one.
+    pub m_awlen: Signal<Out, Bits<8>>,
+    /// Always 0.
+    pub m_awid: Signal<Out, Bits<4>>,
+    /// Write data channel.
+    pub m_wvalid: Signal<Out, Bit>,
+    /// Memory takes the line.
+    pub m_wready: Signal<In, Bit>,
+    /// Line, 32-bit words.
+    pub m_wdata: Vec<Signal<Out, Bits<32>>>,
+    /// Quarters of the line that count.
+    pub m_wquarters: Signal<Out, Bits<4>>,
+    /// Last line of its burst.
+    pub m_wlast: Signal<Out, Bit>,
+    /// Write response channel.
+    pub m_bvalid: Signal<In, Bit>,
+    /// Always.
+    pub m_bready: Signal<Out, Bit>,
+    /// Id of the burst.
+    pub m_bid: Signal<In, Bits<4>>,
+    /// Not 0: the burst could not be written.
+    pub m_bresp: Signal<In, Bits<2>>,
+    registers: Registers,
+    counters: Counters,
+    control: Control,
+    fetch: Fetch,
+    check: Check,
+    tokens: Tokens,
+    answer: Answer,
+    load_queue: Fifo<LoadEntry>,
+    gemm_queue: Fifo<GemmEntry>,
+    store_queue: Fifo<StoreEntry>,
+    load: LoadEngine,
+    gemm: GemmEngine,
+    store: StoreEngine,
+    activations: Buffer,
+    weights: Buffer,
+    columns: Buffer,
+    rows: Buffer,
+    act_word: Vec<DFF<Bits<32>>>,
+    array: Array,
+    accumulators: Accumulators,
+    ar_valid: DFF<Bit>,
+    ar: DFF<ReadBurst>,
+    ar_free: Signal<Local, Bit>,
+    ar_next: Signal<Local, ReadBurst>,
+    reads: DFF<Bits<8>>,
+    writes: DFF<Bits<8>>,
+    draining: DFF<Bit>,
+    restart: Signal<Local, Bit>,
+    read_line: Signal<Local, Bit>,
+    read_error: Signal<Local, Bit>,
+    read_end: Signal<Local, Bit>,
+    answer_end: Signal<Local, Bit>,
+    ar_taken: Signal<Local, Bit>,
+    aw_line: Signal<Local, Bits<53>>,
+    aw_lines: Signal<Local, Bits<8>>,
+    aw_valid: Signal<Local, Bit>,
+    w_valid: Signal<Local, Bit>,
+    w_taken: Signal<Local, Bit>,
+    aw_taken: Signal<Local, Bit>,
+    answer_lines: Constant<Bits<8>>,
+    lowest: Signal<Local, Bits<16>>,
+    store_stalled: Signal<Local, Bit>,
+    _words: usize,
+    _double_words: usize,
+    _act_words: usize,
+    _wgt_words: usize,
+    _cols: usize,
+    _counters: usize,
+    _port_bits: u64,
+    _port_bits_end: u64,
+}
+
+impl Card {
+    /// A card of this shape.
+    ///
+    /// # Errors
+    /// Those of [`Config::check`].
+    pub fn new(shape: &Config) -> Result<Self, ConfigError> {
+        shape.check()?;
+        let size = |value: u32| value as usize;
+        let (rows, cols, port) = (size(shape.rows), size(shape.cols), size(shape.port_bytes));
+        let buffer = |kind: isa::command::Buffer, read_bytes: usize| {
+            Buffer::new(size(shape.buffer_bytes(kind)), port, read_bytes)
+        };
+        let counters = regs::COUNTERS.len();
+        Ok(Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            reg_write: Default::default(),
+            reg_read: Default::default(),
+            reg_addr: Default::default(),
+            reg_wdata: Default::default(),
+            reg_rdata: Default::default(),
+            irq: Default::default(),
+            m_arvalid: Default::default(),
+            m_arready: Default::default(),
+            m_araddr: Default::default(),
+            m_arlen: Default::default(),
+            m_arid: Default::default(),
+            m_rvalid: Default::default(),
+            m_rready: Default::default(),
+            m_rdata: (0..port / 4).map(|_| Signal::default()).collect(),
+            m_rid: Default::default(),
+            m_rresp: Default::default(),
+            m_rlast: Default::default(),
+            m_awvalid: Default::default(),
+            m_awready: Default::default(),
+            m_awaddr: Default::default(),
+            m_awlen: Default::default(),
+            m_awid: Default::default(),
+            m_wvalid: Default::default(),
+            m_wready: Default::default(),
+            m_wdata: (0..port / 4).map(|_| Signal::default()).collect(),
+            m_wquarters: Default::default(),
+            m_wlast: Default::default(),
+            m_bvalid: Default::default(),
+            m_bready: Default::default(),
+            m_bid: Default::default(),
+            m_bresp: Default::default(),
+            registers: Registers::new(shape),
+            counters: Counters::new(counters),
+            control: Control::new(port),
+            fetch: Fetch::new(port),
+            check: Check::new(shape),
+            tokens: Default::default(),
+            answer: Answer::new(port),
+            load_queue: Fifo::new(ENGINE_QUEUE),
+            gemm_queue: Fifo::new(ENGINE_QUEUE),
+            store_queue: Fifo::new(ENGINE_QUEUE),
+            load: LoadEngine::new(port),
+            gemm: GemmEngine::new(rows, cols),
+            store: StoreEngine::new(cols, port),
+            activations: buffer(isa::command::Buffer::Activations, rows),
+            weights: buffer(isa::command::Buffer::Weights, cols),
+            columns: buffer(isa::command::Buffer::Columns, 2 * port),
+            rows: buffer(isa::command::Buffer::Rows, 4),
+            act_word: (0..rows / 4).map(|_| DFF::default()).collect(),
+            array: Array::new(rows, cols),
+            accumulators: Accumulators::new(size(shape.acc_rows), cols),
+            ar_valid: Default::default(),
+            ar: Default::default(),
+            ar_free: Default::default(),
+            ar_next: Default::default(),
+            reads: Default::default(),
+            writes: Default::default(),
+            draining: Default::default(),
+            restart: Default::default(),
+            read_line: Default::default(),
+            read_error: Default::default(),
+            read_end: Default::default(),
+            answer_end: Default::default(),
+            ar_taken: Default::default(),
+            aw_line: Default::default(),
+            aw_lines: Default::default(),
+            aw_valid: Default::default(),
+            w_valid: Default::default(),
+            w_taken: Default::default(),
+            aw_taken: Default::default(),
+            answer_lines: Constant::new((isa::queue::COMPLETION_BYTES as u64 / port as u64).into()),
+            lowest: Default::default(),
+            store_stalled: Default::default(),
+            _words: port / 4,
+            _double_words: port / 2,
+            _act_words: rows / 4,
+            _wgt_words: cols / 4,
+            _cols: cols,
+            _counters: counters,
+            _port_bits: u64::from(shape.port_bytes.ilog2()),
+            _port_bits_end: u64::from(shape.port_bytes.ilog2()) + 1,
+        })
+    }
+}
+
+impl Logic for Card {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, ar_valid, ar, reads, writes, draining);
+        self.registers.clock.next = self.clock.val();
+        self.counters.clock.next = self.clock.val();
+        self.control.clock.next = self.clock.val();
+        self.fetch.clock.next = self.clock.val();
+        self.check.clock.next = self.clock.val();
+        self.tokens.clock.next = self.clock.val();
+        self.answer.clock.next = self.clock.val();
+        self.load_queue.clock.next = self.clock.val();
+        self.gemm_queue.clock.next = self.clock.val();
+        self.store_queue.clock.next = self.clock.val();
+        self.load.clock.next = self.clock.val();
+        self.gemm.clock.next = self.clock.val();
+        self.store.clock.next = self.clock.val();
+        self.activations.clock.next = self.clock.val();
+        self.weights.clock.next = self.clock.val();
+        self.columns.clock.next = self.clock.val();
+        self.rows.clock.next = self.clock.val();
+        self.array.clock.next = self.clock.val();
+        self.accumulators.clock.next = self.clock.val();
+
+        // Resets.
+        self.restart.next = self.reset.val() | self.registers.soft_reset.val();
+        self.registers.reset.next = self.reset.val();
+        self.control.reset.next = self.restart.val();
+        self.fetch.reset.next = self.restart.val();
+        self.answer.reset.next = self.restart.val();
+        self.load.reset.next = self.restart.val();
+        self.gemm.reset.next = self.restart.val();
+        self.store.reset.next = self.restart.val();
+        self.tokens.reset.next = self.restart.val() | self.control.clear.val();
+        self.load_queue.reset.next = self.restart.val() | self.control.clear.val();
+        self.gemm_queue.reset.next = self.restart.val() | self.control.clear.val();
+        self.store_queue.reset.next = self.restart.val() | self.control.clear.val();
+
+        // Registers.
+        self.registers.write.next = self.reg_write.val();
+        self.registers.read.next = self.reg_read.val();
+        self.registers.addr.next = self.reg_addr.val();
+        self.registers.wdata.next = self.reg_wdata.val();
+        self.reg_rdata.next = self.registers.rdata.val();
+        self.irq.next = self.registers.irq.val();
+        self.registers.sq_head.next = self.control.sq_head.val();
+        self.registers.cq_tail.next = self.control.cq_tail.val();
+        self.registers.busy.next = self.control.busy.val();
+        self.registers.fatal.next = self.control.fatal.val();
+        self.registers.last_error.next = self.control.last_error.val();
+        self.registers.completed.next = self.control.completed.val();
+
+        // Memory reads: the front end goes first; what is offered stays until it is taken.
+        self.ar_taken.next = self.ar_valid.q.val() & self.m_arready.val();
+        self.ar_free.next = (!self.ar_valid.q.val()) | self.m_arready.val();
+        self.fetch.ar_ready.next = self.ar_free.val();
+        self.load.ar_ready.next = self.ar_free.val() & (!self.fetch.ar_valid.val());
+        self.ar_next.next.line = self.load.ar_line.val();
+        self.ar_next.next.lines = self.load.ar_lines.val();
+        self.ar_next.next.fetch = self.fetch.ar_valid.val();
+        if self.fetch.ar_valid.val() {
+            self.ar_next.next.line = self.fetch.ar_line.val();
+            self.ar_next.next.lines = self.fetch.ar_lines.val();
+        }
+        if self.ar_free.val() {
+            self.ar_valid.d.next = self.fetch.ar_valid.val() | self.load.ar_valid.val();
+            self.ar.d.next = self.ar_next.val();
+        }
+        self.m_arvalid.next = self.ar_valid.q.val();
+        for k in self._port_bits..self._port_bits_end {
+            self.m_araddr.next = bit_cast::<64, 53>(self.ar.q.val().line) << k;
+        }
+        self.m_arlen.next = self.ar.q.val().lines - 1;
+        self.m_arid.next = 0.into();
+        if self.ar.q.val().fetch {
+            self.m_arid.next = 1.into();
+        }
+        self.m_rready.next = true;
+        self.read_line.next = self.m_rvalid.val() & (!self.draining.q.val());
+        self.read_error.next = self.m_rresp.val() != 0;
+        self.read_end.next = self.m_rvalid.val() & self.m_rlast.val();
+        self.fetch.r_valid.next = self.read_line.val() & (self.m_rid.val() == 1);
+        self.fetch.r_error.next = self.read_error.val();
+        self.load.r_valid.next = self.read_line.val() & (self.m_rid.val() == 0);
+        self.load.r_error.next = self.read_error.val();
+        for i in 0..self._words {
+            self.fetch.r_data[i].next = self.m_rdata[i].val();
+            self.activations.write_data[i].next = self.m_rdata[i].val();
+            self.weights.write_data[i].next = self.m_rdata[i].val();
+            self.columns.write_data[i].next = self.m_rdata[i].val();
+            self.rows.write_data[i].next = self.m_rdata[i].val();
+        }
+
+        // Memory writes: a completion is written only while STORE is idle.
+        self.aw_line.next = self.store.aw_line.val();
+        self.aw_lines.next = self.store.aw_lines.val();
+        if self.answer.aw_valid.val() {
+            self.aw_line.next = self.control.answer_line.val();
+            self.aw_lines.next = self.answer_lines.val();
+        }
+        for k in self._port_bits..self._port_bits_end {
+            self.m_awaddr.next = bit_cast::<64, 53>(self.aw_line.val()) << k;
+        }
+        self.aw_valid.next = self.store.aw_valid.val() | self.answer.aw_valid.val();
+        self.m_awvalid.next = self.aw_valid.val();
+        self.m_awlen.next = self.aw_lines.val() - 1;
+        self.m_awid.next = 0.into();
+        self.aw_taken.next = self.aw_valid.val() & self.m_awready.val();
+        self.store.aw_ready.next = self.m_awready.val();
+        self.answer.aw_ready.next = self.m_awready.val();
+        self.w_valid.next = self.store.w_valid.val() | self.answer.w_valid.val();
+        self.m_wvalid.next = self.w_valid.val();
+        self.m_wlast.next = self.store.w_last.val();
+        self.m_wquarters.next = self.store.w_quarters.val();
+        if self.answer.w_valid.val() {
+            self.m_wlast.next = self.answer.w_last.val();
+            self.m_wquarters.next = 15.into();
+        }
+        for i in 0..self._words {
+            self.m_wdata[i].next = self.store.w_data[i].val();
+            if self.answer.w_valid.val() {
+                self.m_wdata[i].next = self.answer.w_data[i].val();
+            }
+        }
+        self.w_taken.next = self.w_valid.val() & self.m_wready.val();
+        self.store.w_ready.next = self.m_wready.val();
+        self.answer.w_ready.next = self.m_wready.val();
+        self.m_bready.next = true;
+        self.answer_end.next = self.m_bvalid.val() & (!self.draining.q.val());
+        self.store.b_valid.next = self.answer_end.val() & (!self.control.completing.val());
+        self.store.b_error.next = self.m_bresp.val() != 0;
+        self.answer.b_valid.next = self.answer_end.val() & self.control.completing.val();
+        self.answer.b_error.next = self.m_bresp.val() != 0;
+
+        // What memory still owes.
+        if self.ar_taken.val() & (!self.read_end.val()) {
+            self.reads.d.next = self.reads.q.val() + 1;
+        }
+        if self.read_end.val() & (!self.ar_taken.val()) {
+            self.reads.d.next = self.reads.q.val() - 1;
+        }
+        if self.aw_taken.val() & (!self.m_bvalid.val()) {
+            self.writes.d.next = self.writes.q.val() + 1;
+        }
+        if self.m_bvalid.val() & (!self.aw_taken.val()) {
+            self.writes.d.next = self.writes.q.val() - 1;
+        }
+        if (self.reads.q.val() == 0) & (self.writes.q.val() == 0) & (!self.ar_valid.q.val()) {
+            self.draining.d.next = false;
+        }
+        if self.registers.soft_reset.val() {
+            self.draining.d.next = true;
+        }
+        if self.reset.val() {
+            self.ar_valid.d.next = false;
+            self.reads.d.next = 0.into();
+            self.writes.d.next = 0.into();
+            self.draining.d.next = false;
+        }
+
+        // Front end.
+        self.control.enable.next = self.registers.enable.val() & (!self.draining.q.val());
+        self.control.queue_log2.next = self.registers.queue_log2.val();
+        self.control.sq_base.next = self.registers.sq_base.val();
+        self.control.cq_base.next = self.registers.cq_base.val();
+        self.control.sq_tail.next = self.registers.sq_tail.val();
+        self.control.cq_head.next = self.registers.cq_head.val();
+        self.control.watchdog.next = self.registers.watchdog.val();
+        self.fetch.run_valid.next = self.control.run_valid.val();
+        self.fetch.run_line.next = self.control.run_line.val();
+        self.fetch.run_records.next = self.control.run_records.val();
+        self.fetch.flush.next = self.control.flush.val();
+        self.fetch.taken.next = self.control.record_taken.val();
+        self.control.fetch_idle.next = self.fetch.idle.val();
+        self.control.record_valid.next = self.fetch.valid.val();
+        self.control.record_error.next = self.fetch.error.val();
+        for i in 0..16 {
+            self.check.word[i].next = self.fetch.word[i].val();
+        }
+        self.check.index.next = self.control.index.val();
+        self.control.error.next = self.check.error.val();
+        self.control.is_load.next = self.check.is_load.val();
+        self.control.is_gemm.next = self.check.is_gemm.val();
+        self.control.submission_bad.next = self.check.submission_bad.val();
+        self.control.program_line.next = self.check.program_line.val();
+        self.control.commands.next = self.check.commands.val();
+        self.control.tag.next = self.check.tag.val();
+        self.answer.start.next = self.control.answer_start.val();
+        for i in 0..8 {
+            self.answer.word[i].next = self.control.answer_word[i].val();
+        }
+        self.control.answer_done.next = self.answer.done.val();
+        self.control.answer_failed.next = self.answer.failed.val();
+
+        // Queues of the engines.
+        self.control.room_load.next = self.load_queue.room.val();
+        self.control.room_gemm.next = self.gemm_queue.room.val();
+        self.control.room_store.next = self.store_queue.room.val();
+        self.load_queue.push.next = self.control.push_load.val();
+        self.gemm_queue.push.next = self.control.push_gemm.val();
+        self.store_queue.push.next = self.control.push_store.val();
+        self.load_queue.push_data.next = self.check.load.val();
+        self.gemm_queue.push_data.next = self.check.gemm.val();
+        self.store_queue.push_data.next = self.check.store.val();
+        self.tokens.want_load.next = self.load_queue.valid.val();
+        self.tokens.want_gemm.next = self.gemm_queue.valid.val();
+        self.tokens.want_store.next = self.store_queue.valid.val();
+        self.tokens.ready_load.next = self.load.entry_ready.val();
+        self.tokens.ready_gemm.next = self.gemm.entry_ready.val();
+        self.tokens.ready_store.next = self.store.entry_ready.val();
+        self.tokens.takes_load.next = self.load_queue.data.val().takes;
+        self.tokens.takes_gemm.next = self.gemm_queue.data.val().takes;
+        self.tokens.takes_store.next = self.store_queue.data.val().takes;
+        self.load_queue.pop.next = self.tokens.start_load.val();
+        self.gemm_queue.pop.next = self.tokens.start_gemm.val();
+        self.store_queue.pop.next = self.tokens.start_store.val();
+        self.load.entry_valid.next = self.tokens.start_load.val();
+        self.gemm.entry_valid.next = self.tokens.start_gemm.val();
+        self.store.entry_valid.next = self.tokens.start_store.val();
+        self.load.entry.next = self.load_queue.data.val();
+        self.gemm.entry.next = self.gemm_queue.data.val();
+        self.store.entry.next = self.store_queue.data.val();
+        self.tokens.done_load.next = self.load.done.val();
+        self.tokens.done_gemm.next = self.gemm.done.val();
+        self.tokens.done_store.next = self.store.done.val();
+        self.tokens.gives_load.next = self.load.done_gives.val();
+        self.tokens.gives_gemm.next = self.gemm.done_gives.val();
+        self.tokens.gives_store.next = self.store.done_gives.val();
+        self.tokens.index_load.next = self.load.done_index.val();
+        self.tokens.index_gemm.next = self.gemm.done_index.val();
+        self.tokens.index_store.next = self.store.done_index.val();
+        self.control.overflow.next = self.tokens.overflow.val();
+        self.control.overflow_index.next = self.tokens.overflow_index.val();
+        self.control.load_fault.next = self.load.fault.val();
+        self.control.load_index.next = self.load.fault_index.val();
+        self.control.store_fault.next = self.store.fault.val();
+        self.control.store_index.next = self.store.fault_index.val();
+        self.control.engines_idle.next =
+            self.load.idle.val() & self.gemm.idle.val() & self.store.idle.val();
+        self.control.queues_empty.next = (!self.load_queue.valid.val())
+            & (!self.gemm_queue.valid.val())
+            & (!self.store_queue.valid.val());
+        self.control.all_blocked.next = ((!self.load_queue.valid.val())
+            | self.tokens.blocked_load.val())
+            & ((!self.gemm_queue.valid.val()) | self.tokens.blocked_gemm.val())
+            & ((!self.store_queue.valid.val()) | self.tokens.blocked_store.val());
+        self.lowest.next = 65535.into();
+        if self.load_queue.valid.val() {
+            self.lowest.next = self.load_queue.data.val().index;
+        }
+        if self.gemm_queue.valid.val() & (self.gemm_queue.data.val().index < self.lowest.val()) {
+            self.lowest.next = self.gemm_queue.data.val().index;
+        }
+        if self.store_queue.valid.val() & (self.store_queue.data.val().index < self.lowest.val()) {
+            self.lowest.next = self.store_queue.data.val().index;
+        }
+        self.control.blocked_index.next = self.lowest.val();
+        self.control.moved.next = self.ar_taken.val()
+            | self.m_rvalid.val()
+            | self.aw_taken.val()
+            | self.w_taken.val()
+            | self.m_bvalid.val()
+            | self.gemm.busy.val();
+
+        // LOAD into the buffers.
+        self.activations.write.next =
+            self.load.write.val() & (self.load.write_buffer.val() == 0);
+        self.weights.write.next = self.load.write.val() & (self.load.write_buffer.val() == 1);
+        self.columns.write.next = self.load.write.val() & (self.load.write_buffer.val() == 2);
+        self.rows.write.next = self.load.write.val() & (self.load.write_buffer.val() == 3);
+        self.activations.write_line.next = self.load.write_line.val();
+        self.weights.write_line.next = self.load.write_line.val();
+        self.columns.write_line.next = self.load.write_line.val();
+        self.rows.write_line.next = self.load.write_line.val();
+
+        // GEMM: buffers, array, accumulators.
+        self.activations.read.next = self.gemm.act_read.val();
+        self.activations.read_row.next = self.gemm.act_row.val();
+        self.weights.read.next = self.gemm.wgt_read.val();
+        self.weights.read_row.next = self.gemm.wgt_row.val();
+        self.array.shift.next = self.gemm.shift.val();
+        self.array.first.next = self.gemm.first.val();
+        self.array.swap.next = self.gemm.swap.val();
+        for i in 0..self._act_words {
+            self.act_word[i].clock.next = self.clock.val();
+            self.act_word[i].d.next = self.activations.read_data[i].val();
+            self.array.act[i * 4].next =
+                signed_cast(self.act_word[i].q.val().get_bits::<8>(0));
+            self.array.act[i * 4 + 1].next =
+                signed_cast(self.act_word[i].q.val().get_bits::<8>(8));
+            self.array.act[i * 4 + 2].next =
+                signed_cast(self.act_word[i].q.val().get_bits::<8>(16));
+            self.array.act[i * 4 + 3].next =
+                signed_cast(self.act_word[i].q.val().get_bits::<8>(24));
+        }
+        for i in 0..self._wgt_words {
+            self.array.weight[i * 4].next =
+                signed_cast(self.weights.read_data[i].val().get_bits::<8>(0));
+            self.array.weight[i * 4 + 1].next =
+                signed_cast(self.weights.read_data[i].val().get_bits::<8>(8));
+            self.array.weight[i * 4 + 2].next =
+                signed_cast(self.weights.read_data[i].val().get_bits::<8>(16));
+            self.array.weight[i * 4 + 3].next =
+                signed_cast(self.weights.read_data[i].val().get_bits::<8>(24));
+        }
+        self.accumulators.tag.next = self.gemm.tag.val().valid;
+        self.accumulators.tag_add.next = self.gemm.tag.val().add;
+        self.accumulators.tag_last.next = self.gemm.tag.val().last;
+        self.accumulators.tag_row.next = self.gemm.tag.val().row;
+        self.gemm.added_last.next = self.accumulators.added_last.val();
+        for i in 0..self._cols {
+            self.accumulators.sum[i].next = self.array.sum[i].val();
+            self.store.acc_data[i].next = self.accumulators.read_data[i].val();
+        }
+
+        // STORE: accumulators and parameters.
+        self.accumulators.read.next = self.store.acc_read.val();
+        self.accumulators.read_row.next = self.store.acc_row.val();
+        self.store.acc_ready.next = self.accumulators.read_ready.val();
+        self.columns.read.next = self.store.params_read.val();
+        self.columns.read_row.next = self.store.column_row.val();
+        self.rows.read.next = self.store.params_read.val();
+        self.rows.read_row.next = self.store.scale_row.val();
+        for i in 0..self._double_words {
+            self.store.column[i].next = self.columns.read_data[i].val();
+        }
+        self.store.scale.next = self.rows.read_data[0].val();
+
+        // Counters, in the order of the contract.
+        self.counters.clear.next = self.registers.clear_counters.val();
+        self.counters.freeze.next = self.registers.freeze_counters.val();
+        self.counters.tick[0].next = self.control.count_cycles.val();
+        self.counters.tick[1].next = self.control.count_busy.val();
+        self.counters.tick[2].next = self.control.count_input.val();
+        self.counters.tick[3].next = self.control.count_output.val();
+        self.counters.tick[4].next = self.control.count_memory.val();
+        self.counters.tick[5].next = self.load.write.val();
+        self.counters.tick[6].next = self.tokens.blocked_load.val() & self.load.idle.val();
+        self.counters.tick[7].next = false;
+        self.counters.tick[8].next = (!self.load.idle.val()) & (!self.load.write.val());
+        self.counters.tick[9].next = self.gemm.busy.val();
+        self.counters.tick[10].next = self.tokens.blocked_gemm.val()
+            & (!self.gemm.busy.val())
+            & (!self.gemm.starved.val());
+        self.counters.tick[11].next = false;
+        self.counters.tick[12].next = self.gemm.starved.val();
+        self.store_stalled.next = (self.store.w_valid.val() & (!self.m_wready.val()))
+            | (self.store.aw_valid.val() & (!self.m_awready.val()));
+        self.counters.tick[13].next = self.store.w_valid.val() & self.m_wready.val();
+        self.counters.tick[14].next =
+            self.tokens.blocked_store.val() & (!self.store.active.val());
+        self.counters.tick[15].next = self.store_stalled.val();
+        self.counters.tick[16].next = self.store.active.val()
+            & (!self.store_stalled.val())
+            & (!(self.store.w_valid.val() & self.m_wready.val()));
+        self.counters.tick[17].next = self.read_line.val();
+        self.counters.tick[18].next = self.w_taken.val();
+        for i in 0..self._counters {
+            self.registers.counter_low[i].next = self.counters.low[i].val();
+            self.registers.counter_high[i].next = self.counters.high[i].val();
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The RTL of Systole in Rust-HDL, one block a file, and the emitter that makes Verilog of it.
+
+pub mod array;
+pub mod card;
+pub mod emit;
+pub mod engine;
+pub mod front;
+pub mod mem;
+mod wrapper;
+
+pub use wrapper::{EmitCardError, TOP, emit_card};

@@ -1,0 +1,11 @@
+//! On-chip memories.
+
+mod accumulators;
+mod buffer;
+mod fifo;
+mod line_fifo;
+
+pub use accumulators::Accumulators;
+pub use buffer::Buffer;
+pub use fifo::Fifo;
+pub use line_fifo::LineFifo;

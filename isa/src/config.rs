@@ -1,0 +1,130 @@
+//! The shape of a card: what the RTL is elaborated from and what its registers tell the driver.
+
+use crate::command::Buffer;
+
+/// Parameters of a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// Rows of the array: values of K taken in one cycle. 4, 8, 16 or 32.
+    pub rows: u32,
+    /// Columns of the array: values of N made in one cycle. 4, 8, 16 or 32.
+    pub cols: u32,
+    /// Width of the memory port in bytes, also called a line. 8, 16 or 32, at most `4 * cols`.
+    pub port_bytes: u32,
+    /// Rows of the activation buffer, each of `rows` bytes.
+    pub act_rows: u32,
+    /// Rows of the weight buffer, each of `cols` bytes.
+    pub wgt_rows: u32,
+    /// Rows of the accumulators, each of `cols` int32 values.
+    pub acc_rows: u32,
+    /// Rows of the buffer of column parameters, each of `cols` entries of 8 bytes.
+    pub column_rows: u32,
+    /// Entries of the buffer of row scales, 4 bytes each.
+    pub row_scales: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::with_array(16, 16)
+    }
+}
+
+/// A [`Config`] that no card can have; the text says which value and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub &'static str);
+
+impl core::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+impl Config {
+    /// A card with an array of this size and the default memories: 128 KiB of activations, 64 KiB
+    /// of weights, 512 rows of accumulators.
+    pub const fn with_array(rows: u32, cols: u32) -> Self {
+        Self {
+            rows,
+            cols,
+            port_bytes: 16,
+            act_rows: (128 << 10) / rows,
+            wgt_rows: (64 << 10) / cols,
+            acc_rows: 512,
+            column_rows: 64,
+            row_scales: 512,
+        }
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// Says which value is wrong and what it may be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let array_side = |side: u32| side.is_power_of_two() && (4..=32).contains(&side);
+        let depth = |rows: u32, most: u32| rows.is_power_of_two() && (16..=most).contains(&rows);
+        if !array_side(self.rows) {
+            return Err(ConfigError("the array's rows must be 4, 8, 16 or 32"));
+        }
+        if !array_side(self.cols) {
+            return Err(ConfigError("the array's columns must be 4, 8, 16 or 32"));
+        }
+        if !matches!(self.port_bytes, 8 | 16 | 32) {
+            return Err(ConfigError(
+                "the memory port must be 8, 16 or 32 bytes wide",
+            ));
+        }
+        if self.port_bytes > 4 * self.cols {
+            return Err(ConfigError(
+                "the memory port must not be wider than a row of accumulators (4 bytes a column)",
+            ));
+        }
+        if !depth(self.act_rows, 1 << 20) || self.act_rows * self.rows < self.port_bytes * 16 {
+            return Err(ConfigError(
+                "the activation buffer must have a power of two of rows, 16 to 1,048,576, and at least 16 lines",
+            ));
+        }
+        if !depth(self.wgt_rows, 1 << 20) || self.wgt_rows < 2 * self.rows {
+            return Err(ConfigError(
+                "the weight buffer must have a power of two of rows, up to 1,048,576, and hold two tiles",
+            ));
+        }
+        if !depth(self.acc_rows, 1 << 15) {
+            return Err(ConfigError(
+                "the accumulators must have a power of two of rows, 16 to 32,768",
+            ));
+        }
+        if !depth(self.column_rows, 1 << 12) {
+            return Err(ConfigError(
+                "the column parameters must have a power of two of rows, 16 to 4,096",
+            ));
+        }
+        if !depth(self.row_scales, 1 << 15) || self.row_scales * 4 < self.port_bytes * 16 {
+            return Err(ConfigError(
+                "the row scales must be a power of two, up to 32,768, and at least 16 lines",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Lines (of `port_bytes`) that a buffer holds.
+    pub const fn lines(&self, buffer: Buffer) -> u32 {
+        self.buffer_bytes(buffer) / self.port_bytes
+    }
+
+    /// Bytes that a buffer holds.
+    pub const fn buffer_bytes(&self, buffer: Buffer) -> u32 {
+        match buffer {
+            Buffer::Activations => self.act_rows * self.rows,
+            Buffer::Weights => self.wgt_rows * self.cols,
+            Buffer::Columns => self.column_rows * self.cols * 8,
+            Buffer::Rows => self.row_scales * 4,
+        }
+    }
+
+    /// Multiply-accumulate operations that the array can do in a cycle.
+    pub const fn peak_macs(&self) -> u32 {
+        self.rows * self.cols
+    }
+}

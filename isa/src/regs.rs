@@ -1,0 +1,200 @@
+//! Registers: a window of 4 KiB, 32 bits each.
+
+use crate::command::ADDRESS_BITS;
+use crate::config::Config;
+use crate::queue::{COMPLETION_BYTES, MAX_QUEUE_LOG2, SUBMISSION_BYTES};
+
+/// How the host may use a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads only; writes are ignored.
+    ReadOnly,
+    /// Reads and writes.
+    ReadWrite,
+    /// Reads; writing a one clears the bit.
+    WriteOneToClear,
+}
+
+/// One register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// Name.
+    pub name: &'static str,
+    /// Byte offset in the window.
+    pub offset: u32,
+    /// What the host may do.
+    pub access: Access,
+    /// Meaning.
+    pub doc: &'static str,
+}
+
+macro_rules! registers {
+    ($($name:ident = $offset:literal, $access:ident, $doc:literal;)*) => {
+        $(#[doc = $doc] pub const $name: u32 = $offset;)*
+
+        /// Every register, in the order of offsets.
+        pub const REGISTERS: &[Register] = &[
+            $(Register {
+                name: stringify!($name), offset: $offset, access: Access::$access, doc: $doc,
+            },)*
+        ];
+    };
+}
+
+registers! {
+    ID = 0x000, ReadOnly, "Identity: 0x53595354, the letters SYST.";
+    VERSION = 0x004, ReadOnly, "Version of this contract: major in bits 31:16, minor in 15:0.";
+    CAP_ARRAY = 0x008, ReadOnly, "Array: columns in bits 31:16, rows in 15:0.";
+    CAP_PORT = 0x00c, ReadOnly, "Bytes of the memory port (a line).";
+    CAP_ACT_ROWS = 0x010, ReadOnly, "Rows of the activation buffer.";
+    CAP_WGT_ROWS = 0x014, ReadOnly, "Rows of the weight buffer.";
+    CAP_ACC_ROWS = 0x018, ReadOnly, "Rows of the accumulators.";
+    CAP_COLUMN_ROWS = 0x01c, ReadOnly, "Rows of the column parameters.";
+    CAP_ROW_SCALES = 0x020, ReadOnly, "Entries of the row scales.";
+    CAP_DATAPATHS = 0x024, ReadOnly, "Datapaths: bit 0 dense int8; others are kept for int4 and sparsity.";
+    CONTROL = 0x040, ReadWrite, "Bit 0: enable (the queue runs). Bit 1: interrupt enable. Bit 2: reset, clears itself.";
+    STATUS = 0x044, ReadOnly, "Bit 0: enabled. Bit 1: a program runs. Bit 2: fatal, only a reset helps.";
+    ERROR = 0x048, ReadOnly, "Last error: command index in bits 31:16, cause in 15:0; 0 after a reset.";
+    IRQ_STATUS = 0x04c, WriteOneToClear, "Bit 0: a completion was written.";
+    WATCHDOG = 0x050, ReadWrite, "Cycles without any movement after which a program is ended; 0: never.";
+    SQ_BASE_LO = 0x080, ReadWrite, "Address of the submission ring, lower half.";
+    SQ_BASE_HI = 0x084, ReadWrite, "Address of the submission ring, upper half.";
+    CQ_BASE_LO = 0x088, ReadWrite, "Address of the completion ring, lower half.";
+    CQ_BASE_HI = 0x08c, ReadWrite, "Address of the completion ring, upper half.";
+    QUEUE_LOG2 = 0x090, ReadWrite, "Entries of both rings, as a power of two: 1 to 12. Write while disabled.";
+    SQ_TAIL = 0x094, ReadWrite, "Doorbell: index of the submission after the newest.";
+    CQ_HEAD = 0x098, ReadWrite, "Doorbell: index of the oldest completion that the host has not taken.";
+    SQ_HEAD = 0x09c, ReadOnly, "Index of the next submission that the card will take.";
+    CQ_TAIL = 0x0a0, ReadOnly, "Index of the next completion that the card will write.";
+    COUNTER_CONTROL = 0x0fc, ReadWrite, "Bit 0: clear all counters, clears itself. Bit 1: freeze them.";
+}
+
+/// Value of [`ID`].
+pub const ID_VALUE: u32 = 0x5359_5354;
+/// Value of [`VERSION`].
+pub const VERSION_VALUE: u32 = 0x0001_0000;
+/// Bytes of the register window.
+pub const WINDOW_BYTES: u32 = 0x1000;
+/// [`CONTROL`]: the queue runs.
+pub const CONTROL_ENABLE: u32 = 1;
+/// [`CONTROL`]: completions raise the interrupt.
+pub const CONTROL_IRQ_ENABLE: u32 = 2;
+/// [`CONTROL`]: everything but the counters' clock starts again.
+pub const CONTROL_RESET: u32 = 4;
+/// [`STATUS`]: the queue runs.
+pub const STATUS_ENABLED: u32 = 1;
+/// [`STATUS`]: a program runs.
+pub const STATUS_BUSY: u32 = 2;
+/// [`STATUS`]: the memory port hangs; only a reset helps.
+pub const STATUS_FATAL: u32 = 4;
+/// [`COUNTER_CONTROL`]: set all counters to zero.
+pub const COUNTERS_CLEAR: u32 = 1;
+/// [`COUNTER_CONTROL`]: hold all counters.
+pub const COUNTERS_FREEZE: u32 = 2;
+/// Offset of the first counter.
+pub const COUNTER_BASE: u32 = 0x100;
+/// Bits of a counter; each takes two registers, lower half first.
+pub const COUNTER_BITS: u32 = 48;
+
+/// One performance counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Name: `engine.event`.
+    pub name: &'static str,
+    /// Meaning.
+    pub doc: &'static str,
+}
+
+macro_rules! counters {
+    ($($name:literal, $doc:literal;)*) => {
+        /// Every counter, in the order of offsets: number `i` stands at `COUNTER_BASE + 8 * i`.
+        pub const COUNTERS: &[Counter] = &[$(Counter { name: $name, doc: $doc },)*];
+    };
+}
+
+counters! {
+    "cycles", "Cycles in which a program ran.";
+    "fetch.busy", "Cycles in which the front end handed a command to an engine.";
+    "fetch.input", "Cycles in which the front end had no command left to hand out.";
+    "fetch.output", "Cycles in which a command waited for room in its engine's queue.";
+    "fetch.memory", "Cycles in which the front end waited for memory.";
+    "load.busy", "Cycles in which LOAD took a line from memory.";
+    "load.input", "Cycles in which the next LOAD waited for a token.";
+    "load.output", "Cycles in which LOAD waited for its buffer; always 0 on this card.";
+    "load.memory", "Cycles in which LOAD waited for memory.";
+    "array.busy", "Cycles in which the array took a row of activations.";
+    "array.input", "Cycles in which the next GEMM waited for a token.";
+    "array.output", "Cycles in which GEMM waited for the accumulators; always 0 on this card.";
+    "array.memory", "Cycles in which GEMM waited for a tile of weights to enter the array.";
+    "store.busy", "Cycles in which STORE gave a line to memory.";
+    "store.input", "Cycles in which the next STORE waited for a token.";
+    "store.output", "Cycles in which STORE had a line that memory did not take.";
+    "store.memory", "Cycles in which STORE waited for the accumulators, the pipeline or the answer to its writes.";
+    "read.lines", "Lines read from memory, commands included.";
+    "write.lines", "Lines written to memory, completions included.";
+}
+
+/// Register of the lower half of a counter.
+pub const fn counter_offset(index: usize) -> u32 {
+    COUNTER_BASE + 8 * index as u32
+}
+
+/// [`CAP_DATAPATHS`]: dense int8.
+pub const DATAPATH_INT8: u32 = 1;
+/// [`IRQ_STATUS`]: a completion was written.
+pub const IRQ_COMPLETION: u32 = 1;
+/// [`WATCHDOG`] after a reset, in cycles: far longer than any memory, short for a person.
+pub const WATCHDOG_RESET: u32 = 1 << 20;
+/// [`QUEUE_LOG2`] after a reset.
+pub const QUEUE_LOG2_RESET: u32 = 1;
+
+/// Value of a register after power-up and after a reset; 0 where there is no register.
+pub const fn reset_value(offset: u32, config: &Config) -> u32 {
+    match offset {
+        ID => ID_VALUE,
+        VERSION => VERSION_VALUE,
+        CAP_ARRAY => config.cols << 16 | config.rows,
+        CAP_PORT => config.port_bytes,
+        CAP_ACT_ROWS => config.act_rows,
+        CAP_WGT_ROWS => config.wgt_rows,
+        CAP_ACC_ROWS => config.acc_rows,
+        CAP_COLUMN_ROWS => config.column_rows,
+        CAP_ROW_SCALES => config.row_scales,
+        CAP_DATAPATHS => DATAPATH_INT8,
+        WATCHDOG => WATCHDOG_RESET,
+        QUEUE_LOG2 => QUEUE_LOG2_RESET,
+        _ => 0,
+    }
+}
+
+/// Bits of a register that hold what the host writes, or act on it; the others read as zero (or,
+/// in read-only registers, as the card says) and ignore writes.
+pub const fn write_mask(offset: u32) -> u32 {
+    match offset {
+        CONTROL => CONTROL_ENABLE | CONTROL_IRQ_ENABLE | CONTROL_RESET,
+        IRQ_STATUS => IRQ_COMPLETION,
+        WATCHDOG => u32::MAX,
+        SQ_BASE_LO => !(SUBMISSION_BYTES as u32 - 1),
+        CQ_BASE_LO => !(COMPLETION_BYTES as u32 - 1),
+        SQ_BASE_HI | CQ_BASE_HI => (1 << (ADDRESS_BITS - 32)) - 1,
+        QUEUE_LOG2 => 0xf,
+        SQ_TAIL | CQ_HEAD => (1 << MAX_QUEUE_LOG2) - 1,
+        COUNTER_CONTROL => COUNTERS_CLEAR | COUNTERS_FREEZE,
+        _ => 0,
+    }
+}
+
+/// Reads the shape of a card from its registers.
+pub fn read_config<E>(mut read: impl FnMut(u32) -> Result<u32, E>) -> Result<Config, E> {
+    let array = read(CAP_ARRAY)?;
+    Ok(Config {
+        rows: array & 0xffff,
+        cols: array >> 16,
+        port_bytes: read(CAP_PORT)?,
+        act_rows: read(CAP_ACT_ROWS)?,
+        wgt_rows: read(CAP_WGT_ROWS)?,
+        acc_rows: read(CAP_ACC_ROWS)?,
+        column_rows: read(CAP_COLUMN_ROWS)?,
+        row_scales: read(CAP_ROW_SCALES)?,
+    })
+}

@@ -1,0 +1,290 @@
+//! The model behind its registers: rings, doorbells, phase bits, errors.
+
+mod common;
+
+use common::{put_program, put_words};
+use isa::command::{Command, Load, Operation};
+use isa::config::Config;
+use isa::error::ErrorCode;
+use isa::model::{Memory, QueueModel, SliceMemory};
+use isa::queue::{COMPLETION_WORDS, Completion, Submission};
+use isa::regs;
+use systole_isa as isa;
+
+const BASE: u64 = 0x1_0000_0000;
+const SQ: u64 = BASE;
+const CQ: u64 = BASE + 0x1000;
+const PROGRAM: u64 = BASE + 0x2000;
+const LOG2: u32 = 2;
+const ENTRIES: u32 = 1 << LOG2;
+
+struct Host {
+    card: QueueModel,
+    memory: SliceMemory,
+    tail: u32,
+}
+
+impl Host {
+    fn new() -> Self {
+        let mut host = Self {
+            card: QueueModel::new(Config::with_array(8, 4)).expect("a good config"),
+            memory: SliceMemory::new(BASE, 0x4000),
+            tail: 0,
+        };
+        let load = Command::new(Operation::Load(Load {
+            src: PROGRAM,
+            buffer: 0,
+            dst_line: 0,
+            row_lines: 1,
+            rows: 1,
+            stride: 0,
+        }));
+        put_program(&mut host.memory, PROGRAM, &[load]);
+        host.set_up();
+        host
+    }
+
+    fn set_up(&mut self) {
+        for (low, high, addr) in [
+            (regs::SQ_BASE_LO, regs::SQ_BASE_HI, SQ),
+            (regs::CQ_BASE_LO, regs::CQ_BASE_HI, CQ),
+        ] {
+            self.card.write_reg(low, addr as u32);
+            self.card.write_reg(high, (addr >> 32) as u32);
+        }
+        self.card.write_reg(regs::QUEUE_LOG2, LOG2);
+        let control = regs::CONTROL_ENABLE | regs::CONTROL_IRQ_ENABLE;
+        self.card.write_reg(regs::CONTROL, control);
+    }
+
+    fn submit_words(&mut self, words: &[u32]) {
+        put_words(&mut self.memory, SQ + u64::from(self.tail) * 64, words);
+        self.tail = (self.tail + 1) % ENTRIES;
+        self.card.write_reg(regs::SQ_TAIL, self.tail);
+    }
+
+    fn submit(&mut self, tag: u64) {
+        let entry = Submission {
+            program: PROGRAM,
+            commands: 1,
+            tag,
+        };
+        self.submit_words(&entry.encode());
+    }
+
+    fn completion(&mut self, index: u32) -> Completion {
+        let mut words = [0; COMPLETION_WORDS];
+        for (word, addr) in words
+            .iter_mut()
+            .zip((CQ + u64::from(index) * 32..).step_by(4))
+        {
+            let mut bytes = [0; 4];
+            assert!(self.memory.read(addr, &mut bytes));
+            *word = u32::from_le_bytes(bytes);
+        }
+        Completion::from_words(&words)
+    }
+}
+
+#[test]
+fn identity_and_reset_values() {
+    let config = Config::with_array(8, 4);
+    let card = QueueModel::new(config).expect("a good config");
+    for offset in (0..regs::WINDOW_BYTES).step_by(4) {
+        assert_eq!(card.read_reg(offset), regs::reset_value(offset, &config));
+    }
+    assert_eq!(
+        card.read_reg(0x1002),
+        regs::ID_VALUE,
+        "offsets wrap and align"
+    );
+}
+
+#[test]
+fn writes_reach_only_their_mask() {
+    let config = Config::with_array(8, 4);
+    for register in regs::REGISTERS {
+        let mut card = QueueModel::new(config).expect("a good config");
+        let reset = card.read_reg(register.offset);
+        card.write_reg(register.offset, u32::MAX);
+        let expected = match register.offset {
+            regs::CONTROL | regs::IRQ_STATUS => 0,
+            regs::QUEUE_LOG2 => reset,
+            regs::COUNTER_CONTROL => regs::COUNTERS_FREEZE,
+            offset if regs::write_mask(offset) != 0 => regs::write_mask(offset),
+            _ => reset,
+        };
+        assert_eq!(
+            card.read_reg(register.offset),
+            expected,
+            "{}",
+            register.name
+        );
+    }
+}
+
+#[test]
+fn phase_turns_with_every_round() {
+    let mut host = Host::new();
+    for round in 0..3u32 {
+        for index in 0..ENTRIES {
+            let tag = u64::from(round * ENTRIES + index) << 33;
+            host.submit(tag);
+            assert!(host.card.step(&mut host.memory));
+            assert!(!host.card.step(&mut host.memory));
+            let next = (index + 1) % ENTRIES;
+            let expected = Completion {
+                tag,
+                status: 0,
+                head: next as u16,
+                command: 0,
+                cycles: 0,
+                phase: u8::from(round % 2 == 0),
+            };
+            assert_eq!(host.completion(index), expected);
+            assert_eq!(host.card.read_reg(regs::CQ_TAIL), next);
+            assert_eq!(host.card.read_reg(regs::SQ_HEAD), next);
+            host.card.write_reg(regs::CQ_HEAD, next);
+        }
+    }
+}
+
+#[test]
+fn a_full_completion_ring_stops_the_queue() {
+    let mut host = Host::new();
+    for tag in 0..3 {
+        host.submit(tag);
+    }
+    host.card.run(&mut host.memory);
+    assert_eq!(host.card.read_reg(regs::SQ_HEAD), 3);
+    host.submit(3);
+    assert!(
+        !host.card.step(&mut host.memory),
+        "no room for a completion"
+    );
+    host.card.write_reg(regs::CQ_HEAD, 1);
+    assert!(host.card.step(&mut host.memory));
+    assert_eq!(host.completion(3).tag, 3);
+}
+
+#[test]
+fn interrupt_follows_status_and_enable() {
+    let mut host = Host::new();
+    host.submit(1);
+    assert!(!host.card.irq());
+    host.card.run(&mut host.memory);
+    assert!(host.card.irq());
+    host.card.write_reg(regs::CONTROL, regs::CONTROL_ENABLE);
+    assert!(!host.card.irq());
+    host.card.write_reg(regs::CONTROL, 3);
+    host.card.write_reg(regs::IRQ_STATUS, 1);
+    assert!(!host.card.irq());
+}
+
+#[test]
+fn a_disabled_queue_takes_nothing_and_goes_on_where_it_was() {
+    let mut host = Host::new();
+    host.submit(1);
+    host.card.run(&mut host.memory);
+    host.card.write_reg(regs::CONTROL, 0);
+    host.submit(2);
+    assert!(!host.card.step(&mut host.memory));
+    host.card.write_reg(regs::CONTROL, regs::CONTROL_ENABLE);
+    assert!(host.card.step(&mut host.memory));
+    assert_eq!(host.completion(1).tag, 2);
+}
+
+#[test]
+fn bad_submissions_complete_with_their_tag() {
+    let mut host = Host::new();
+    let good = Submission {
+        program: PROGRAM,
+        commands: 1,
+        tag: 77,
+    };
+    let mut reserved = good.encode();
+    reserved[15] = 1;
+    let none = Submission {
+        commands: 0,
+        ..good
+    }
+    .encode();
+    let odd = Submission {
+        program: PROGRAM + 32,
+        ..good
+    }
+    .encode();
+    for (index, words) in [reserved, none, odd].iter().enumerate() {
+        host.submit_words(words);
+        host.card.run(&mut host.memory);
+        let completion = host.completion(index as u32);
+        assert_eq!(completion.status, ErrorCode::BadSubmission as u16);
+        assert_eq!((completion.tag, completion.command), (77, 0));
+        assert_eq!(
+            host.card.read_reg(regs::ERROR),
+            ErrorCode::BadSubmission as u32
+        );
+    }
+    host.card.write_reg(regs::CQ_HEAD, 3);
+    host.submit(5);
+    host.card.run(&mut host.memory);
+    assert_eq!(host.completion(3).status, 0);
+    assert_ne!(host.card.read_reg(regs::ERROR), 0, "the last error stands");
+}
+
+#[test]
+fn unreadable_submission_completes_and_unwritable_completion_is_fatal() {
+    let mut host = Host::new();
+    host.card.write_reg(regs::SQ_BASE_HI, 0);
+    host.submit(9);
+    host.card.run(&mut host.memory);
+    let completion = host.completion(0);
+    assert_eq!(completion.status, ErrorCode::ReadFault as u16);
+    assert_eq!(completion.tag, 0);
+
+    host.card.write_reg(regs::SQ_BASE_HI, (SQ >> 32) as u32);
+    host.card.write_reg(regs::CQ_BASE_HI, 0);
+    host.submit(10);
+    host.submit(11);
+    host.card.run(&mut host.memory);
+    assert_eq!(
+        host.card.read_reg(regs::ERROR),
+        ErrorCode::WriteFault as u32
+    );
+    let status = host.card.read_reg(regs::STATUS);
+    assert_eq!(status, regs::STATUS_FATAL | regs::STATUS_ENABLED);
+    assert_eq!(host.card.read_reg(regs::SQ_HEAD), 2, "one was taken");
+    assert_eq!(host.card.read_reg(regs::CQ_TAIL), 1, "none was completed");
+
+    host.card.write_reg(regs::CONTROL, regs::CONTROL_RESET);
+    assert_eq!(host.card.read_reg(regs::STATUS), 0);
+    assert_eq!(host.card.read_reg(regs::ERROR), 0);
+    host.tail = 0;
+    host.set_up();
+    host.submit(12);
+    host.card.run(&mut host.memory);
+    assert_eq!((host.completion(0).tag, host.completion(0).phase), (12, 1));
+}
+
+#[test]
+fn size_of_the_rings_is_guarded() {
+    let mut host = Host::new();
+    host.card.write_reg(regs::QUEUE_LOG2, 5);
+    assert_eq!(host.card.read_reg(regs::QUEUE_LOG2), LOG2, "enabled");
+    host.card.write_reg(regs::CONTROL, 0);
+    for bad in [0, 13, 15] {
+        host.card.write_reg(regs::QUEUE_LOG2, bad);
+        assert_eq!(host.card.read_reg(regs::QUEUE_LOG2), LOG2);
+    }
+    host.card.write_reg(regs::QUEUE_LOG2, 12);
+    assert_eq!(host.card.read_reg(regs::QUEUE_LOG2), 12);
+}
+
+#[test]
+fn doorbells_count_modulo_the_ring() {
+    let mut host = Host::new();
+    host.submit(1);
+    host.card.write_reg(regs::SQ_TAIL, 1 + 8 * ENTRIES);
+    host.card.run(&mut host.memory);
+    assert_eq!(host.card.read_reg(regs::SQ_HEAD), 1);
+}

@@ -1,0 +1,98 @@
+//! The tables that everything is generated from hold together.
+
+use isa::command::{COMMAND_WORDS, HEADER_FIELDS, Opcode};
+use isa::config::Config;
+use isa::queue::{
+    COMPLETION_FIELDS, COMPLETION_WORDS, MAX_QUEUE_LOG2, SUBMISSION_FIELDS, SUBMISSION_WORDS,
+};
+use isa::record::{Field, reserved_bits_are_zero};
+use isa::regs::{
+    self, Access, COUNTER_BASE, COUNTERS, REGISTERS, WINDOW_BYTES, counter_offset, write_mask,
+};
+use systole_isa as isa;
+
+/// Claims every bit of the fields in `used`, which fails when a bit is claimed twice.
+fn claim(used: &mut [u32], fields: &[Field]) {
+    for field in fields {
+        assert!(field.bits > 0 && field.bits <= 64, "{}: width", field.name);
+        assert!(
+            field.lo + field.bits <= 64 && (field.lo == 0 || field.lo + field.bits <= 32),
+            "{}: crosses words without starting one",
+            field.name
+        );
+        for bit in 0..field.bits {
+            let position = field.word * 32 + field.lo + bit;
+            let word = used
+                .get_mut(position / 32)
+                .unwrap_or_else(|| panic!("{}: beyond the record", field.name));
+            assert_eq!(*word >> (position % 32) & 1, 0, "{}: overlaps", field.name);
+            *word |= 1 << (position % 32);
+        }
+    }
+}
+
+/// Every bit of the record is either a field's or reserved, and the check for zero knows which.
+fn assert_layout(words: usize, fields: &[&[Field]]) {
+    let mut used = vec![0u32; words];
+    for list in fields {
+        claim(&mut used, list);
+    }
+    for (index, word) in used.iter().enumerate() {
+        for bit in 0..32 {
+            let mut record = vec![0u32; words];
+            record[index] = 1 << bit;
+            let is_field = word >> bit & 1 == 1;
+            assert_eq!(reserved_bits_are_zero(&record, fields), is_field);
+        }
+    }
+}
+
+#[test]
+fn fields_do_not_overlap_and_all_bits_are_accounted_for() {
+    for opcode in Opcode::ALL {
+        assert_layout(COMMAND_WORDS, &[HEADER_FIELDS, opcode.fields()]);
+    }
+    assert_layout(SUBMISSION_WORDS, &[SUBMISSION_FIELDS]);
+    assert_layout(COMPLETION_WORDS, &[COMPLETION_FIELDS]);
+}
+
+#[test]
+fn registers_do_not_overlap_and_stay_in_the_window() {
+    assert!(
+        REGISTERS
+            .windows(2)
+            .all(|pair| pair[0].offset < pair[1].offset),
+        "registers stand in the order of offsets"
+    );
+    for register in REGISTERS {
+        assert_eq!(register.offset % 4, 0, "{}: alignment", register.name);
+        assert!(register.offset < COUNTER_BASE, "{}: range", register.name);
+        let writable = write_mask(register.offset) != 0;
+        assert_eq!(
+            writable,
+            register.access != Access::ReadOnly,
+            "{}: the mask disagrees with the access",
+            register.name
+        );
+    }
+    assert!(counter_offset(COUNTERS.len()) <= WINDOW_BYTES);
+    let mut names: Vec<_> = COUNTERS.iter().map(|counter| counter.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), COUNTERS.len(), "counter names are unique");
+}
+
+#[test]
+fn registers_describe_the_card() {
+    for rows in [4, 8, 16, 32] {
+        for cols in [4, 8, 16, 32] {
+            let config = Config::with_array(rows, cols);
+            assert_eq!(config.check(), Ok(()));
+            let read = regs::read_config(|offset| {
+                Ok::<_, core::convert::Infallible>(regs::reset_value(offset, &config))
+            });
+            assert_eq!(read, Ok(config));
+        }
+    }
+    const { assert!(MAX_QUEUE_LOG2 <= 16, "an index fits the completion's field") };
+}

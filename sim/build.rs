@@ -1,0 +1,54 @@
+//! Builds the model of the default card, which the library embeds.
+//!
+//! Without Verilator the library still builds: the model is then made when a card is opened, and
+//! what is missing is said there.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+#[path = "src/cache.rs"]
+mod cache;
+#[path = "src/rtl.rs"]
+mod rtl;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for variable in [
+        "SYSTOLE_VERILATOR_ROOT",
+        "SYSTOLE_CACHE",
+        "XDG_CACHE_HOME",
+        "CXX",
+    ] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    for file in ["build.rs", "src/cache.rs", "src/rtl.rs"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    let target = PathBuf::from(std::env::var("OUT_DIR")?).join("card.so");
+    match model() {
+        Ok(model) => {
+            std::fs::copy(model, target)?;
+        }
+        Err(error) => {
+            // A file that is not there makes Cargo run this script again next time.
+            println!("cargo::rerun-if-changed=../.tools/model-is-missing");
+            println!("cargo::warning=the default card is not embedded: {error}");
+            std::fs::write(target, [])?;
+        }
+    }
+    Ok(())
+}
+
+/// The shared object of the default card, from the cache if it is there.
+fn model() -> Result<PathBuf, Box<dyn Error>> {
+    // Verilator first: elaboration takes a while, and would be for nothing.
+    verilate::Verilator::find()?;
+    let rtl = rtl::emit(&isa::config::Config::default())?;
+    let design = verilate::Design::from_verilog(rtl.top, rtl.verilog)?;
+    let options = verilate::Options {
+        fst: false,
+        native: true,
+    };
+    let folder = cache::cache_folder()
+        .unwrap_or_else(|| Path::new(&std::env::var_os("OUT_DIR").unwrap_or_default()).into());
+    Ok(verilate::so_path(&design, &options, &folder)?)
+}

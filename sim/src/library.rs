@@ -1,0 +1,47 @@
+//! Models of cards by their shape.
+
+use std::path::PathBuf;
+
+use isa::config::Config;
+use verilate::{Design, Library};
+
+use crate::{Error, cache, rtl};
+
+/// The model of the default card as the build script made it; empty when it could not.
+const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/card.so"));
+
+/// The model of a card of this shape.
+///
+/// The default one is part of this library, if Verilator was there when the library was built.
+/// Every other is taken from the cache, or built into it.
+///
+/// # Errors
+/// A wrong configuration, and what can go wrong while the model is built.
+pub fn for_config(config: &Config, fst: bool) -> Result<Library, Error> {
+    config.check()?;
+    if *config == Config::default() && !fst && !EMBEDDED.is_empty() {
+        // SAFETY: the build script wrote these bytes from a file that `so_path` made.
+        return Ok(unsafe { Library::from_bytes(EMBEDDED) }?);
+    }
+    let rtl = rtl::emit(config).map_err(Error::Rtl)?;
+    let design = Design::from_verilog(rtl.top, rtl.verilog)?;
+    let folder = cache_folder()?;
+    tracing::info!(
+        rows = config.rows,
+        cols = config.cols,
+        fst,
+        ?folder,
+        "preparing the simulation model; the first time this takes tens of seconds"
+    );
+    let options = verilate::Options { fst, native: true };
+    Ok(verilate::build(&design, &options, &folder)?)
+}
+
+/// Where built models are kept: `models` in `SYSTOLE_CACHE`, else in `systole` in
+/// `XDG_CACHE_HOME` or in `.cache` of the home folder.
+///
+/// # Errors
+/// [`Error::NoCache`].
+pub fn cache_folder() -> Result<PathBuf, Error> {
+    cache::cache_folder().ok_or(Error::NoCache)
+}

@@ -1,0 +1,33 @@
+//! Runs the emitter of `systole-hdl`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::array::ArraySize;
+use crate::run::{announced, cargo};
+
+/// Writes the Verilog of the whole card into `out`.
+pub fn card(size: ArraySize, out: &Path) -> Result<()> {
+    emitter(&["--config", &size.to_string()], out)
+}
+
+/// Writes the Verilog of one block into `out`, as `BLOCK.v` with the top module `BLOCK`.
+pub fn block(name: &str, size: ArraySize, out: &Path) -> Result<()> {
+    emitter(&["--block", name, "--config", &size.to_string()], out)
+}
+
+fn emitter(args: &[&str], out: &Path) -> Result<()> {
+    let out = std::path::absolute(out)
+        .with_context(|| format!("cannot resolve the folder {}", out.display()))?;
+    let mut command: Command = cargo(&[
+        "run",
+        "--quiet",
+        "--release",
+        "--package=systole-hdl",
+        "--bin=emit",
+        "--",
+    ]);
+    announced(command.args(args).arg("--out").arg(out))
+}

@@ -1,0 +1,93 @@
+//! The chores of the Systole workspace. Run `cargo xtask help`.
+
+mod array;
+mod demo;
+mod docs;
+mod emit;
+mod run;
+mod setup;
+mod synth;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use array::ArraySize;
+
+/// The chores of the Systole workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the pinned tools into `.tools`.
+    Setup {
+        /// Only report what is missing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build everything, fetch a model and run it on the simulated card.
+    Demo,
+    /// Run every check: format, lints, documentation, tests.
+    Test {
+        /// Run the long tests too.
+        #[arg(long)]
+        full: bool,
+        /// Run only the tests whose name contains this, and no other check.
+        #[arg(long, value_name = "NAME")]
+        filter: Option<String>,
+    },
+    /// Write the Verilog of the card.
+    Emit {
+        /// Rows and columns of the array.
+        #[arg(long, default_value = "16x16", value_name = "ROWSxCOLS")]
+        config: ArraySize,
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Synthesise the array for ECP5 and count its cells.
+    Synth {
+        /// Rows and columns of the array.
+        #[arg(long, default_value = "8x8", value_name = "ROWSxCOLS")]
+        array: ArraySize,
+        /// Print the counts as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the reference pages that come from the contract.
+    Docs {
+        /// Only check that they are up to date.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Setup { check: true } => setup::check(),
+        Command::Setup { check: false } => setup::install(&setup::BASE),
+        Command::Demo => demo::run(),
+        Command::Test { full, filter } => test::run(full, filter.as_deref()),
+        Command::Emit { config, out } => emit::card(config, &out),
+        Command::Synth { array, json } => synth::run(array, json),
+        Command::Docs { check } => docs::run(check),
+    }
+}
