@@ -1,3 +1,9 @@
-//! The program `systole`.
+//! The program `systole`: a transformer accelerator from the command line.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -4,7 +4,8 @@
 //! each, and hands it to the queue of its engine; engines run at once and are ordered only by
 //! tokens. There are 16 counting tokens, all zero when a program starts. A command starts when
 //! every token of its `wait` mask is above zero, takes one of each, and gives one to each token of
-//! its `signal` mask when its last effect is visible to the engines.
+//! its `signal` mask when its last effect is visible to the engines. Each engine runs its commands in
+//! the order of the program, and they end in that order.
 
 use crate::config::Config;
 use crate::error::ErrorCode;

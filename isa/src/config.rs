@@ -9,13 +9,14 @@ pub struct Config {
     pub rows: u32,
     /// Columns of the array: values of N made in one cycle. 4, 8, 16 or 32.
     pub cols: u32,
-    /// Width of the memory port in bytes, also called a line. 8, 16 or 32, at most `4 * cols`.
+    /// Width of the memory port in bytes, also called a line. 16 or 32, at most `4 * cols`.
     pub port_bytes: u32,
     /// Rows of the activation buffer, each of `rows` bytes.
     pub act_rows: u32,
     /// Rows of the weight buffer, each of `cols` bytes.
     pub wgt_rows: u32,
-    /// Rows of the accumulators, each of `cols` int32 values.
+    /// Rows of the accumulators, each of `cols` int32 values. The lower and the upper half are two
+    /// banks: STORE reads one while GEMM adds into the other, and waits while GEMM adds into its.
     pub acc_rows: u32,
     /// Rows of the buffer of column parameters, each of `cols` entries of 8 bytes.
     pub column_rows: u32,
@@ -70,9 +71,9 @@ impl Config {
         if !array_side(self.cols) {
             return Err(ConfigError("the array's columns must be 4, 8, 16 or 32"));
         }
-        if !matches!(self.port_bytes, 8 | 16 | 32) {
+        if !matches!(self.port_bytes, 16 | 32) {
             return Err(ConfigError(
-                "the memory port must be 8, 16 or 32 bytes wide",
+                "the memory port must be 16 or 32 bytes wide",
             ));
         }
         if self.port_bytes > 4 * self.cols {

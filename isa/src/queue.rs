@@ -5,7 +5,8 @@
 //! writes a completion whose phase bit tells the host that it is new: 1 on the first round of the
 //! ring, 0 on the second, and so on (as in NVM Express, section 3.3.3.2.1 of its base
 //! specification). The host gives completion entries back with the head doorbell; a card that
-//! finds the ring full waits.
+//! finds the ring full waits. Indices count modulo the ring, which holds one entry less than its
+//! size; completions come in the order of the submissions, each written at once.
 
 use crate::command::{ADDRESS_BITS, COMMAND_BYTES};
 use crate::error::ErrorCode;

@@ -79,7 +79,8 @@ pub const WINDOW_BYTES: u32 = 0x1000;
 pub const CONTROL_ENABLE: u32 = 1;
 /// [`CONTROL`]: completions raise the interrupt.
 pub const CONTROL_IRQ_ENABLE: u32 = 2;
-/// [`CONTROL`]: everything but the counters' clock starts again.
+/// [`CONTROL`]: everything starts again, counters included; the on-chip memories keep their contents.
+/// In the middle of a burst only a reset of the whole bus helps.
 pub const CONTROL_RESET: u32 = 4;
 /// [`STATUS`]: the queue runs.
 pub const STATUS_ENABLED: u32 = 1;
@@ -119,15 +120,15 @@ counters! {
     "fetch.output", "Cycles in which a command waited for room in its engine's queue.";
     "fetch.memory", "Cycles in which the front end waited for memory.";
     "load.busy", "Cycles in which LOAD took a line from memory.";
-    "load.input", "Cycles in which the next LOAD waited for a token.";
+    "load.input", "Cycles in which LOAD stood still because the next command waited for a token.";
     "load.output", "Cycles in which LOAD waited for its buffer; always 0 on this card.";
     "load.memory", "Cycles in which LOAD waited for memory.";
     "array.busy", "Cycles in which the array took a row of activations.";
-    "array.input", "Cycles in which the next GEMM waited for a token.";
+    "array.input", "Cycles in which the array stood still because the next GEMM waited for a token.";
     "array.output", "Cycles in which GEMM waited for the accumulators; always 0 on this card.";
     "array.memory", "Cycles in which GEMM waited for a tile of weights to enter the array.";
     "store.busy", "Cycles in which STORE gave a line to memory.";
-    "store.input", "Cycles in which the next STORE waited for a token.";
+    "store.input", "Cycles in which STORE stood still because the next command waited for a token.";
     "store.output", "Cycles in which STORE had a line that memory did not take.";
     "store.memory", "Cycles in which STORE waited for the accumulators, the pipeline or the answer to its writes.";
     "read.lines", "Lines read from memory, commands included.";

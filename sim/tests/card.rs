@@ -121,7 +121,7 @@ fn waiting_ends() {
 fn wrong_shapes_are_refused() {
     let host = SliceMemory::new(BASE, 16);
     let narrow = Config {
-        port_bytes: 8,
+        port_bytes: 32,
         ..Config::default()
     };
     let error = Card::with_library(&library(false), &narrow, &Options::default(), host.clone())

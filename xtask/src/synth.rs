@@ -36,7 +36,7 @@ pub fn run(size: ArraySize, json: bool) -> Result<()> {
         .with_context(|| format!("cannot resolve the folder {}", work.display()))?;
     emit::block(BLOCK, size, &work)?;
     let script = format!(
-        "read_verilog {BLOCK}.v; hierarchy -check -top {BLOCK}; proc; \
+        "read_verilog -sv {BLOCK}.v; hierarchy -check -top {BLOCK}; proc; \
          tee -q -o {BEFORE} stat -json; \
          synth_ecp5 -top {BLOCK} -json netlist.json; \
          tee -q -o {AFTER} stat -json"

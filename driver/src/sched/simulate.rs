@@ -76,7 +76,7 @@ struct Machine<'a> {
     /// The GEMM whose weights enter while the present one runs, and when it may stream.
     next_gemm: Option<(Work, f64)>,
     /// Accumulator row of the newest GEMM.
-    sums_at: Option<u16>,
+    sums_at: Option<std::ops::Range<u32>>,
     /// Whether the GEMM that is next waits for the end of all before.
     waits_for_sums: bool,
     /// When the sums of the newest GEMM that has streamed are in the accumulators.
@@ -328,8 +328,14 @@ impl<'a> Machine<'a> {
             let reads = gemm.accumulate == 1 || gemm.k_tiles > 1;
             let bank = reads.then(|| u32::from(gemm.acc_row) / (self.config.acc_rows / 2));
             let start = self.now + f64::from(self.config.rows);
-            let moves = self.sums_at.replace(gemm.acc_row) != Some(gemm.acc_row);
-            self.waits_for_sums = self.timing.add_waits && gemm.accumulate == 1 && moves;
+            let sums = u32::from(gemm.acc_row)..u32::from(gemm.acc_row) + u32::from(gemm.m);
+            let before = self.sums_at.replace(sums.clone()).unwrap_or_default();
+            // The card lets the array run empty before it adds to rows that the GEMM before it
+            // reached at another distance from its start.
+            self.waits_for_sums = gemm.accumulate == 1
+                && sums.start != before.start
+                && sums.start < before.end
+                && before.start < sums.end;
             self.next_gemm = Some((
                 Work {
                     index,

@@ -8,8 +8,6 @@ pub struct Timing {
     /// From the last row that a GEMM takes to the moment at which its sums can be stored, beyond
     /// the way through the array (one cycle for each of its rows and columns).
     pub gemm_tail: f64,
-    /// Whether a GEMM that adds to other accumulator rows than the one before waits for its end.
-    pub add_waits: bool,
     /// From the start of a STORE to its first line.
     pub store_head: f64,
     /// From doorbell to the request of the submission, and between two steps of the front end
@@ -24,7 +22,6 @@ impl Default for Timing {
         Self {
             latency: 100.0,
             gemm_tail: 8.0,
-            add_waits: true,
             store_head: 12.0,
             step: 4.0,
             fetch_ahead: 8,

@@ -1,5 +1,6 @@
 //! The Verilated card in this process: the RTL, cycle by cycle.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use isa::config::Config;
@@ -25,6 +26,14 @@ impl SimTransport {
         let memory = Arc::<ProcessMemory>::default();
         let card = Card::open(config, options, Port(Arc::clone(&memory)))?;
         Ok(Self { card, memory })
+    }
+
+    /// Writes a waveform of everything from now on to `path`, in the format FST.
+    ///
+    /// # Errors
+    /// The card was opened without [`Options::fst`], or the file cannot be written.
+    pub fn trace(&mut self, path: &Path) -> Result<(), sim::Error> {
+        self.card.trace(path)
     }
 
     /// The memory that host and card share, to tamper with.

@@ -1,16 +1,86 @@
-fn main() {
-    let which = std::env::args().nth(1).unwrap();
-    let e = match which.as_str() {
-        "load_engine" => hdl::emit::emit(&hdl::engine::LoadEngine::new(16), &which),
-        "gemm_engine" => hdl::emit::emit(&hdl::engine::GemmEngine::new(16,16), &which),
-        "store_engine" => hdl::emit::emit(&hdl::engine::StoreEngine::new(16,16), &which),
-        "array" => hdl::emit::emit(&hdl::array::Array::new(16,16), &which),
-        "accumulators" => hdl::emit::emit(&hdl::mem::Accumulators::new(512,16), &which),
-        "systole_card" => { match hdl::emit_card(&isa::config::Config::default()) { Ok(e) => Ok(e), Err(e) => panic!("{e}") } }
-        _ => panic!(),
+//! Writes the Verilog of a card, or of a block of it: one file for each kind of module.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use hdl::array::Array;
+use hdl::emit::{Emitted, emit};
+use isa::config::Config;
+
+/// What can be written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Block {
+    /// The whole card with its bus wrapper.
+    Card,
+    /// The systolic array alone.
+    Array,
+}
+
+/// Writes Verilog: one file a module in DIR, and DIR/NAME.v with all of them.
+#[derive(Debug, Parser)]
+#[command(name = "emit")]
+struct Arguments {
+    /// Rows and columns of the array, each 4, 8, 16 or 32.
+    #[arg(long, default_value = "16x16", value_name = "ROWSxCOLS")]
+    config: String,
+    /// Bytes of the memory port, 16 or 32.
+    #[arg(long, default_value_t = 16)]
+    port_bytes: u32,
+    /// What to write.
+    #[arg(long, value_enum, default_value_t = Block::Card)]
+    block: Block,
+    /// Folder for the files; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+fn shape(arguments: &Arguments) -> Result<Config, String> {
+    let sides = arguments.config.split_once('x').and_then(|(rows, cols)| {
+        Some((rows.parse::<u32>().ok()?, cols.parse::<u32>().ok()?))
+    });
+    let Some((rows, cols)) = sides.filter(|(rows, cols)| *rows > 0 && *cols > 0) else {
+        return Err(format!("`{}` is no array size: write it like 16x16", arguments.config));
     };
-    match e {
-        Ok(e) => println!("{}", e.verilog()),
-        Err(e) => { eprintln!("{e}"); std::process::exit(1) }
+    let config = Config { port_bytes: arguments.port_bytes, ..Config::with_array(rows, cols) };
+    config.check().map_err(|error| error.to_string())?;
+    Ok(config)
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let config = shape(arguments)?;
+    let emitted: Emitted = match arguments.block {
+        Block::Card => hdl::emit_card(&config).map_err(|error| error.to_string())?,
+        Block::Array => emit(&Array::new(config.rows as usize, config.cols as usize), "array")
+            .map_err(|error| error.to_string())?,
+    };
+    let write = |name: &str, text: &str| {
+        let path = arguments.out.join(format!("{name}.v"));
+        fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    };
+    let modules = arguments.out.join("modules");
+    fs::create_dir_all(&modules)
+        .map_err(|error| format!("cannot make {}: {error}", modules.display()))?;
+    for (name, text) in &emitted.modules {
+        write(&format!("modules/{name}"), text)?;
+    }
+    write(&emitted.top, &emitted.verilog())?;
+    println!(
+        "{} kinds of module in {}, all together in {}",
+        emitted.modules.len(),
+        modules.display(),
+        arguments.out.join(format!("{}.v", emitted.top)).display()
+    );
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("emit: {message}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -57,8 +57,9 @@ pub struct Ending {
 /// * `shift` and `swap` leave two cycles after the reads that they belong to, with the weights;
 ///   activations must reach the array three cycles after `act_read` (two of the buffer and one
 ///   register). `tag` leaves so that it announces the sums two cycles ahead.
-/// * A command that adds to other accumulator rows than the command before it waits until the
-///   array is empty, because the accumulators need four cycles between two additions to one row.
+/// * A command that adds to some of the accumulator rows of the command before it, but begins at
+///   another row, waits until the array is empty: the accumulators need four cycles between two
+///   additions to one row, and only equal beginnings or other rows are sure to leave them.
 /// * `done` follows `added_last`.
 #[derive(LogicBlock)]
 pub struct GemmEngine {
@@ -132,6 +133,10 @@ pub struct GemmEngine {
     last_row: Signal<Local, Bit>,
     finish: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
+    old_start: Signal<Local, Bits<17>>,
+    old_end: Signal<Local, Bits<17>>,
+    new_start: Signal<Local, Bits<17>>,
+    new_end: Signal<Local, Bits<17>>,
     tag_now: Signal<Local, StreamTag>,
     index: DFF<Bits<16>>,
     gives: DFF<Bits<16>>,
@@ -198,6 +203,10 @@ impl GemmEngine {
             last_row: Default::default(),
             finish: Default::default(),
             take: Default::default(),
+            old_start: Default::default(),
+            old_end: Default::default(),
+            new_start: Default::default(),
+            new_end: Default::default(),
             tag_now: Default::default(),
             index: Default::default(),
             gives: Default::default(),
@@ -271,6 +280,11 @@ impl Logic for GemmEngine {
         if self.in_flight.q.val() == 0 {
             self.wait_empty.d.next = false;
         }
+        self.old_start.next = bit_cast::<17, 16>(self.acc_base.q.val());
+        self.old_end.next = self.old_start.val() + bit_cast::<17, 16>(self.m.q.val());
+        self.new_start.next = bit_cast::<17, 16>(self.streams.data.val().acc_row);
+        self.new_end.next =
+            self.new_start.val() + bit_cast::<17, 16>(self.streams.data.val().m);
         self.take.next =
             self.streams.valid.val() & ((!self.current.q.val()) | self.finish.val());
         self.streams.pop.next = self.take.val();
@@ -291,7 +305,9 @@ impl Logic for GemmEngine {
             self.tiles_left.d.next = self.streams.data.val().k_tiles;
             self.add.d.next = self.streams.data.val().accumulate;
             self.wait_empty.d.next = self.streams.data.val().accumulate
-                & (self.streams.data.val().acc_row != self.acc_base.q.val());
+                & (self.streams.data.val().acc_row != self.acc_base.q.val())
+                & (self.new_start.val() < self.old_end.val())
+                & (self.old_start.val() < self.new_end.val());
         }
 
         // Weight half: rows of the next tile, last first.

@@ -14,6 +14,9 @@ use crate::mem::{Fifo, LineFifo};
 /// Groups that may be under way between the accumulators and memory.
 const GROUPS: usize = 32;
 
+/// Bursts that memory may not have answered yet.
+const UNANSWERED: usize = 32;
+
 /// What travels beside a group of values through the pipeline.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
 pub struct GroupTag {
@@ -104,7 +107,7 @@ pub struct StoreEngine {
     pub done_index: Signal<Out, Bits<16>>,
     /// A write was answered with an error.
     pub fault: Signal<Out, Bit>,
-    /// Index of the newest command.
+    /// Index of its command.
     pub fault_index: Signal<Out, Bits<16>>,
     /// Nothing is under way and memory has answered everything.
     pub idle: Signal<Out, Bit>,
@@ -157,17 +160,21 @@ pub struct StoreEngine {
     run_line: DFF<Bits<53>>,
     run_length: DFF<Bits<24>>,
     cutter: BurstCutter,
+    may_burst: Signal<Local, Bit>,
     aw_taken: Signal<Local, Bit>,
     bursts: Fifo<Bits<8>>,
     sending: DFF<Bit>,
     beats_left: DFF<Bits<8>>,
     w_taken: Signal<Local, Bit>,
+    run_index: DFF<Bits<16>>,
+    owners: Fifo<Bits<16>>,
     unanswered: DFF<Bits<16>>,
     drained: Signal<Local, Bit>,
     ended: DFF<Bit>,
     ended_gives: DFF<Bits<16>>,
     ended_index: DFF<Bits<16>>,
     failed: DFF<Bit>,
+    failed_index: DFF<Bits<16>>,
     _lanes: usize,
     _lanes_end: usize,
     _half: usize,
@@ -261,17 +268,21 @@ impl StoreEngine {
             run_line: Default::default(),
             run_length: Default::default(),
             cutter: BurstCutter::new(port_bytes),
+            may_burst: Default::default(),
             aw_taken: Default::default(),
             bursts: Fifo::new(4),
             sending: Default::default(),
             beats_left: Default::default(),
             w_taken: Default::default(),
+            run_index: Default::default(),
+            owners: Fifo::new(UNANSWERED),
             unanswered: Default::default(),
             drained: Default::default(),
             ended: Default::default(),
             ended_gives: Default::default(),
             ended_index: Default::default(),
             failed: Default::default(),
+            failed_index: Default::default(),
             _lanes: lanes,
             _lanes_end: lanes + 1,
             _half: lanes / 2,
@@ -292,7 +303,7 @@ impl Logic for StoreEngine {
             self, clock, reading, waiting, index, gives, release, format, row, rows_left, part,
             column_base, scale_next, credits, quarter, line_done, line_quarters, cutting, run_line,
             run_length, sending, beats_left, unanswered, ended, ended_gives,
-            ended_index, failed
+            ended_index, failed, failed_index, run_index
         );
         self.tag_read.clock.next = self.clock.val();
         self.tag_done.clock.next = self.clock.val();
@@ -302,6 +313,11 @@ impl Logic for StoreEngine {
         self.cutter.reset.next = self.reset.val();
         self.bursts.clock.next = self.clock.val();
         self.bursts.reset.next = self.reset.val();
+        self.owners.clock.next = self.clock.val();
+        self.owners.reset.next = self.reset.val();
+        self.may_burst.next = self.cutter.burst_valid.val()
+            & self.bursts.room.val()
+            & self.owners.room.val();
 
         // Reading half: one group of one row a cycle.
         self.acc_read.next = self.reading.q.val() & (self.credits.q.val() != 0);
@@ -429,14 +445,16 @@ impl Logic for StoreEngine {
         if self.cutting.q.val() & self.cutter.run_ready.val() {
             self.cutting.d.next = false;
         }
-        self.aw_valid.next = self.cutter.burst_valid.val() & self.bursts.room.val();
+        self.aw_valid.next = self.may_burst.val();
         self.aw_line.next = self.cutter.burst_line.val();
         self.aw_lines.next = self.cutter.burst_lines.val();
-        self.aw_taken.next =
-            self.cutter.burst_valid.val() & self.bursts.room.val() & self.aw_ready.val();
+        self.aw_taken.next = self.may_burst.val() & self.aw_ready.val();
         self.cutter.burst_ready.next = self.aw_taken.val();
         self.bursts.push.next = self.aw_taken.val();
         self.bursts.push_data.next = self.cutter.burst_lines.val();
+        self.owners.push.next = self.aw_taken.val();
+        self.owners.push_data.next = self.run_index.q.val();
+        self.owners.pop.next = self.b_valid.val();
         self.bursts.pop.next = false;
         self.w_valid.next = self.sending.q.val() & self.lines.valid.val();
         self.w_quarters.next = self.lines.quarters.val();
@@ -492,7 +510,8 @@ impl Logic for StoreEngine {
         self.done_index.next = self.ended_index.q.val();
         self.failed.d.next = self.b_valid.val() & self.b_error.val();
         self.fault.next = self.failed.q.val();
-        self.fault_index.next = self.index.q.val();
+        self.failed_index.d.next = self.owners.data.val();
+        self.fault_index.next = self.failed_index.q.val();
         self.active.next = !self.drained.val();
         self.idle.next = (!self.reading.q.val())
             & (!self.waiting.q.val())
@@ -529,6 +548,7 @@ impl Logic for StoreEngine {
             self.column_base.d.next = self.column_first.val();
             self.scale_next.d.next = bit_cast::<24, 16>(self.entry.val().row_index);
             self.cutting.d.next = true;
+            self.run_index.d.next = self.entry.val().index;
             self.run_line.d.next = self.entry.val().dst_line;
             self.run_length.d.next = self.run_lines.val();
         }

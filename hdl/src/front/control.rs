@@ -199,6 +199,7 @@ pub struct Control {
     token_overflow: Constant<Bits<16>>,
     bad_submission: Constant<Bits<16>>,
     watchdog_fired: Constant<Bits<16>>,
+    watchdog_error: Signal<Local, Bits<32>>,
     _port_bits: usize,
     _port_bits_end: usize,
     _record_bits: u64,
@@ -310,6 +311,7 @@ impl Control {
             token_overflow: code(ErrorCode::TokenOverflow),
             bad_submission: code(ErrorCode::BadSubmission),
             watchdog_fired: code(ErrorCode::Watchdog),
+            watchdog_error: Default::default(),
             _port_bits: port_bits,
             _port_bits_end: port_bits + 1,
             _record_bits: record_bits,
@@ -406,6 +408,8 @@ impl Logic for Control {
             }
         }
 
+        self.watchdog_error.next = (bit_cast::<32, 16>(self.position.q.val()) << 16)
+            | bit_cast::<32, 16>(self.watchdog_fired.val());
         match self.state.q.val() {
             Phase::Idle => {
                 self.settle.d.next = 0.into();
@@ -441,6 +445,7 @@ impl Logic for Control {
                     }
                 }
                 if self.silent.val() {
+                    self.errors.d.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
@@ -473,6 +478,7 @@ impl Logic for Control {
                     self.state.d.next = Phase::Complete;
                 }
                 if self.silent.val() {
+                    self.errors.d.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
@@ -498,6 +504,7 @@ impl Logic for Control {
                     }
                 }
                 if self.silent.val() {
+                    self.errors.d.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }

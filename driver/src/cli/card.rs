@@ -1,0 +1,196 @@
+//! Opening a device: from options to a backend whose reports and counters can be read.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use systole::backend::{Backend, BackendError, Outcome};
+use systole::cpu::CpuBackend;
+use systole::device::{Counters, DeviceBackend, Options};
+use systole::matmul::MatMul;
+use systole::sched::Timing;
+use systole::transport::{ModelTransport, Transport};
+
+use super::auto::Auto;
+use super::device::{Device, MachineArgs};
+use super::failure::{Failure, Result};
+
+/// Waveforms of the simulated card.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TraceArgs {
+    /// Write waveforms of the simulated card to this file, in the format FST (with --device sim).
+    #[arg(long, value_name = "FILE.fst")]
+    trace: Option<PathBuf>,
+}
+
+/// What surrounds the card.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Cycles that the memory takes to answer.
+    pub latency: u32,
+    /// Bytes a cycle that the memory moves.
+    pub bandwidth: f64,
+    /// Waveforms, if they are asked for.
+    pub trace: TraceArgs,
+}
+
+impl Default for Surroundings {
+    /// The default memory of the simulated card.
+    fn default() -> Self {
+        Self {
+            latency: 100,
+            bandwidth: 16.0,
+            trace: TraceArgs::default(),
+        }
+    }
+}
+
+impl From<TraceArgs> for Surroundings {
+    fn from(trace: TraceArgs) -> Self {
+        Self {
+            trace,
+            ..Self::default()
+        }
+    }
+}
+
+/// Where the products of a command run.
+pub enum Engine {
+    /// The CPU kernels.
+    Cpu(CpuBackend),
+    /// One card for everything.
+    Card(Box<DeviceBackend>),
+    /// The cost model decides.
+    Auto(Box<Auto>),
+}
+
+impl Engine {
+    /// Opens `device`.
+    pub fn open(
+        device: Device,
+        machine: &MachineArgs,
+        surroundings: &Surroundings,
+    ) -> Result<Self> {
+        if surroundings.trace.trace.is_some() && device != Device::Sim {
+            let text = "--trace needs --device sim: only the simulated card has waveforms";
+            return Err(Failure::Usage(text.into()));
+        }
+        Ok(match device {
+            Device::Cpu => Self::Cpu(machine.cpu()),
+            Device::Auto => Self::Auto(Box::new(Auto::new(machine.clone()))),
+            Device::Sim | Device::Model => {
+                Self::Card(Box::new(open_card(device, machine, surroundings)?))
+            }
+        })
+    }
+
+    /// The card, if there is one and it was opened.
+    pub fn card(&mut self) -> Option<&mut DeviceBackend> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Card(card) => Some(card),
+            Self::Auto(auto) => auto.card(),
+        }
+    }
+
+    /// Counters of a card with a clock, summed over all runs so far.
+    pub fn counters(&mut self) -> Option<Counters> {
+        let card = self.card()?;
+        card.transport().clock()?;
+        Some(card.counters().clone())
+    }
+
+    /// Simulated cycles a second of wall time, where a card is simulated.
+    pub fn speed(&mut self) -> Option<f64> {
+        self.card()?.transport().speed()
+    }
+}
+
+impl Backend for Engine {
+    fn run(&mut self, jobs: &[MatMul<'_>]) -> std::result::Result<Vec<Outcome>, BackendError> {
+        match self {
+            // Not the inherent method of the same name, which gives no reports.
+            Self::Cpu(cpu) => Backend::run(cpu, jobs),
+            Self::Card(card) => card.run(jobs),
+            Self::Auto(auto) => auto.run(jobs),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Cpu(cpu) => cpu.name(),
+            Self::Card(card) => card.name(),
+            Self::Auto(auto) => auto.name(),
+        }
+    }
+}
+
+/// Opens the simulated card or the functional model.
+pub fn open_card(
+    device: Device,
+    machine: &MachineArgs,
+    surroundings: &Surroundings,
+) -> Result<DeviceBackend> {
+    let config = machine.config.0;
+    let transport: Box<dyn Transport> = if device == Device::Model {
+        let card =
+            ModelTransport::new(config).map_err(|error| Failure::Device(error.to_string()))?;
+        Box::new(card)
+    } else {
+        simulated(config, surroundings)?
+    };
+    let timing = Timing {
+        latency: surroundings.latency.into(),
+        ..Timing::default()
+    };
+    let options = Options {
+        timing,
+        ..Options::default()
+    };
+    DeviceBackend::new(transport, Box::new(machine.cpu()), options)
+        .map_err(|error| Failure::Device(format!("the card does not start: {error}")))
+}
+
+#[cfg(feature = "sim")]
+fn simulated(
+    config: isa::config::Config,
+    surroundings: &Surroundings,
+) -> Result<Box<dyn Transport>> {
+    use systole::transport::SimTransport;
+
+    let trace = surroundings.trace.trace.as_deref();
+    let options = sim::Options {
+        fst: trace.is_some(),
+        memory: sim::memory::MemoryOptions {
+            latency: surroundings.latency,
+            bandwidth: surroundings.bandwidth,
+            ..Default::default()
+        },
+    };
+    options
+        .memory
+        .check()
+        .map_err(|problem| Failure::Usage(problem.into()))?;
+    let failed = |error: sim::Error| {
+        Failure::Device(format!(
+            "the simulated card cannot be used: {error} (`systole doctor` checks what it needs)"
+        ))
+    };
+    let spinner = super::progress::spinner(
+        "preparing the simulated card; a shape that is new takes a minute or more",
+    );
+    let mut card = SimTransport::open(&config, &options).map_err(failed)?;
+    spinner.finish_and_clear();
+    if let Some(path) = trace {
+        card.trace(path).map_err(failed)?;
+    }
+    Ok(Box::new(card))
+}
+
+#[cfg(not(feature = "sim"))]
+fn simulated(_: isa::config::Config, _: &Surroundings) -> Result<Box<dyn Transport>> {
+    Err(Failure::Device(
+        "this program was built without the simulated card: build it with `cargo build --release \
+         --package systole --features sim`, or take --device model for the same bits without cycles"
+            .into(),
+    ))
+}

@@ -1,0 +1,280 @@
+//! `systole doctor`.
+
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+use systole::backend::Place;
+use systole::matmul::{Finish, Layout, MatMul, Rhs};
+use systole::model::cache;
+use systole::model::fetch::KNOWN;
+
+use super::card::{Engine, Surroundings};
+use super::device::{Device, MachineArgs};
+use super::failure::{Failure, Result};
+use super::gemm::run_one;
+use super::print_json;
+
+/// Check that everything is there, and say how to get what is not.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Print one object of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked for.
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    needed_for: &'static str,
+    /// Whether the usual work needs it.
+    required: bool,
+    present: bool,
+    /// What was found, or what went wrong.
+    detail: String,
+    /// The command that brings it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Json<'a> {
+    /// Whether everything that is required is there.
+    ready: bool,
+    checks: &'a [Check],
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<()> {
+    let mut checks = vec![
+        verilator(),
+        compiler(),
+        waveforms(),
+        python(),
+        cache_folder(),
+    ];
+    checks.extend(models()?);
+    checks.push(device());
+    let missing = checks
+        .iter()
+        .filter(|check| check.required && !check.present);
+    let missing = missing.count();
+    if args.json {
+        print_json(&Json {
+            ready: missing == 0,
+            checks: &checks,
+        })?;
+    } else {
+        print(&checks)?;
+    }
+    match missing {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(format!(
+            "{missing} thing(s) missing; the lines above say how to get them"
+        ))),
+    }
+}
+
+fn print(checks: &[Check]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for check in checks {
+        let state = match (check.present, check.required) {
+            (true, _) => "ok      ",
+            (false, true) => "MISSING ",
+            (false, false) => "optional",
+        };
+        let Check {
+            name,
+            needed_for,
+            detail,
+            ..
+        } = check;
+        writeln!(out, "{state}  {name} (for {needed_for}): {detail}")?;
+        if let Some(fix) = &check.fix {
+            writeln!(out, "          to get it: {fix}")?;
+        }
+    }
+    Ok(())
+}
+
+impl Check {
+    /// A check that came out as `found`, with a command for the case that it failed.
+    fn new(
+        name: &'static str,
+        needed_for: &'static str,
+        required: bool,
+        found: std::result::Result<String, String>,
+        fix: &str,
+    ) -> Self {
+        let present = found.is_ok();
+        Self {
+            name,
+            needed_for,
+            required,
+            present,
+            detail: found.unwrap_or_else(|problem| problem),
+            fix: (!present && !fix.is_empty()).then(|| fix.into()),
+        }
+    }
+}
+
+#[cfg(feature = "sim")]
+fn verilator() -> Check {
+    let found = verilate::Verilator::find()
+        .map(|_| "the pinned version".into())
+        .map_err(|error| error.to_string());
+    let purpose = "simulated cards of other shapes and waveforms";
+    Check::new("Verilator", purpose, false, found, "cargo xtask setup")
+}
+
+#[cfg(not(feature = "sim"))]
+fn verilator() -> Check {
+    let found = Err("this program was built without the simulated card".into());
+    let fix = "cargo build --release --package systole --features sim";
+    Check::new("Verilator", "simulated cards", false, found, fix)
+}
+
+/// The C++ compiler that builds simulated cards.
+fn cxx() -> String {
+    std::env::var("CXX").unwrap_or_else(|_| "g++".into())
+}
+
+fn compiler() -> Check {
+    let found = first_line(Command::new(cxx()).arg("--version"));
+    let purpose = "simulated cards of other shapes and waveforms";
+    Check::new(
+        "C++ compiler",
+        purpose,
+        false,
+        found,
+        "sudo apt-get install g++",
+    )
+}
+
+fn waveforms() -> Check {
+    let headers = ["zlib.h", "lz4.h"];
+    let missing: Vec<&str> = headers
+        .into_iter()
+        .filter(|header| {
+            let args = ["-E", "-x", "c++", "-include", header, "/dev/null"];
+            first_line(Command::new(cxx()).args(args)).is_err()
+        })
+        .collect();
+    let found = match missing.as_slice() {
+        [] => Ok(headers.join(", ")),
+        missing => Err(format!("the compiler does not find {}", missing.join(", "))),
+    };
+    let fix = "sudo apt-get install zlib1g-dev liblz4-dev";
+    Check::new("FST headers", "waveforms (--trace)", false, found, fix)
+}
+
+fn python() -> Check {
+    let found = first_line(Command::new("python3").args(["-m", "pip", "--version"]));
+    let fix = "sudo apt-get install python3 python3-pip python3-venv";
+    Check::new(
+        "Python with pip",
+        "fetching models and tools",
+        false,
+        found,
+        fix,
+    )
+}
+
+fn cache_folder() -> Check {
+    let found = cache::folder().and_then(|folder| {
+        let probe = folder.join(".doctor");
+        cache::write_whole(&probe, b"")?;
+        // That it could be written is the answer; a leftover of no bytes hurts nobody.
+        let _ = std::fs::remove_file(probe);
+        Ok(folder.display().to_string())
+    });
+    let found = found.map_err(|error| error.to_string());
+    let fix = "export SYSTOLE_CACHE=/a/folder/that/can/be/written";
+    Check::new(
+        "cache folder",
+        "models and simulated cards",
+        true,
+        found,
+        fix,
+    )
+}
+
+fn models() -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for model in KNOWN {
+        let found = match model.present()? {
+            Some(folder) => Ok(folder.display().to_string()),
+            None => Err("not fetched".into()),
+        };
+        let fix = format!("systole model fetch {}", model.name);
+        checks.push(Check::new(
+            model.name,
+            "embed, similarity",
+            true,
+            found,
+            &fix,
+        ));
+    }
+    Ok(checks)
+}
+
+/// Runs a small product on the simulated card.
+fn device() -> Check {
+    let found = try_device().map_err(|failure| match failure {
+        Failure::Device(text) | Failure::Failed(text) | Failure::Usage(text) => text,
+        other => format!("{other:?}"),
+    });
+    let required = cfg!(feature = "sim");
+    let fix = "cargo xtask setup && cargo build --release --package systole";
+    Check::new("simulated card", "--device sim", required, found, fix)
+}
+
+fn try_device() -> Result<String> {
+    let (m, k, n) = (17, 20, 18);
+    let a: Vec<i8> = (0..m * k).map(|index| (index * 37 % 255) as i8).collect();
+    let b: Vec<i8> = (0..k * n).map(|index| (index * 91 % 253) as i8).collect();
+    let job = MatMul {
+        name: "check",
+        m,
+        k,
+        n,
+        a: &a,
+        b: Rhs::Once(Layout::RowMajor, &b),
+        finish: Finish::Raw,
+    };
+    let mut expected = vec![0; m * n];
+    isa::numerics::gemm_i8(m, k, n, &a, &b, &mut expected);
+    let mut engine = Engine::open(
+        Device::Sim,
+        &MachineArgs::default(),
+        &Surroundings::default(),
+    )?;
+    let (values, report) = run_one(&mut engine, &job)?;
+    if report.place == Place::Cpu {
+        return Err(Failure::Device(report.reason));
+    }
+    if values != expected {
+        return Err(Failure::Device("it gives a wrong product".into()));
+    }
+    Ok("16x16, gives the right product".into())
+}
+
+/// First line of what a command says when it succeeds, or why it does not.
+fn first_line(command: &mut Command) -> std::result::Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("`{program}` does not start: {error}"))?;
+    let line = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_string()
+    };
+    match output.status.success() {
+        true => Ok(line(&output.stdout)),
+        false => Err(format!("`{program}` fails: {}", line(&output.stderr))),
+    }
+}
