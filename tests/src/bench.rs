@@ -1,10 +1,16 @@
-//! A card and its memory, driven by hand through registers and rings.
+//! A card and its memory, driven by hand through registers and rings, on the RTL and on the model.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::{Mutex, OnceLock};
 
 use isa::command::{COMMAND_BYTES, Command};
 use isa::config::Config;
 use isa::model::{Memory, QueueModel, SliceMemory};
-use isa::queue::{COMPLETION_BYTES, Completion, SUBMISSION_BYTES, Submission};
+use isa::queue::{COMPLETION_BYTES, Completion, SUBMISSION_BYTES, SUBMISSION_WORDS, Submission};
 use isa::regs;
+use sim::memory::MemoryOptions;
+use verilate::Library;
 
 /// Where the memory of the benches begins.
 pub const BASE: u64 = 0x1_0000_0000;
@@ -15,11 +21,71 @@ pub const SQ: u64 = BASE;
 /// Completion ring.
 pub const CQ: u64 = BASE + 0x1000;
 /// Programs.
-pub const PROGRAM: u64 = BASE + 0x2000;
-/// Free for data.
-pub const DATA: u64 = BASE + 0x1_0000;
-/// Size of the rings, as a power of two.
-pub const LOG2: u32 = 2;
+pub const PROGRAMS: Range<u64> = BASE + 0x2000..BASE + 0x1_0000;
+/// Free for data; everything before it belongs to the queue pair.
+pub const DATA: u64 = PROGRAMS.end;
+
+/// Cycles after which a card that writes no completion has lost its way.
+const PATIENCE: u64 = 3_000_000;
+
+/// Memory, some of which may answer with errors.
+#[derive(Clone, Debug)]
+pub struct Ram {
+    slice: SliceMemory,
+    faults: Vec<Fault>,
+}
+
+/// Addresses that answer with an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The addresses.
+    pub addresses: Range<u64>,
+    /// Writes fail; otherwise, reads.
+    pub writes: bool,
+}
+
+impl Ram {
+    fn new() -> Self {
+        Self {
+            slice: SliceMemory::new(BASE, BYTES),
+            faults: Vec::new(),
+        }
+    }
+
+    /// All bytes, also those that answer with errors.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        self.slice.bytes_mut()
+    }
+
+    /// The bytes from an address on, to the end of the memory.
+    pub fn at(&mut self, address: u64) -> &mut [u8] {
+        &mut self.slice.bytes_mut()[(address - BASE) as usize..]
+    }
+
+    /// Writes words.
+    pub fn put(&mut self, address: u64, words: &[u32]) {
+        for (bytes, word) in self.at(address).chunks_exact_mut(4).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+
+    fn fails(&self, address: u64, len: usize, writes: bool) -> bool {
+        let end = address.saturating_add(len as u64);
+        self.faults.iter().any(|fault| {
+            fault.writes == writes && fault.addresses.start < end && address < fault.addresses.end
+        })
+    }
+}
+
+impl Memory for Ram {
+    fn read(&mut self, address: u64, out: &mut [u8]) -> bool {
+        !self.fails(address, out.len(), false) && self.slice.read(address, out)
+    }
+
+    fn write(&mut self, address: u64, data: &[u8]) -> bool {
+        !self.fails(address, data.len(), true) && self.slice.write(address, data)
+    }
+}
 
 /// What every kind of card can do.
 pub trait Device {
@@ -28,19 +94,25 @@ pub trait Device {
     /// Writes a register.
     fn write(&mut self, offset: u32, value: u32);
     /// The memory.
-    fn memory(&mut self) -> &mut SliceMemory;
-    /// Lets the card work until it has written a completion. `false` when it did not.
+    fn memory(&mut self) -> &mut Ram;
+    /// Lets the card work until it raises its interrupt. `false` when it did not.
     fn work(&mut self) -> bool;
+    /// Resets the card, by its pin if it has one.
+    fn reset(&mut self);
+
+    /// From now on these addresses answer with errors, and no others.
+    fn set_faults(&mut self, faults: &[Fault]) {
+        self.memory().faults = faults.to_vec();
+    }
 }
 
 /// The functional model.
-pub struct Model(pub QueueModel, pub SliceMemory);
+pub struct Model(QueueModel, Ram);
 
 impl Model {
     /// A model of this shape.
     pub fn new(config: &Config) -> Self {
-        let model = QueueModel::new(*config).expect("a good shape");
-        Self(model, SliceMemory::new(BASE, BYTES))
+        Self(QueueModel::new(*config).expect("a good shape"), Ram::new())
     }
 }
 
@@ -51,108 +123,228 @@ impl Device for Model {
     fn write(&mut self, offset: u32, value: u32) {
         self.0.write_reg(offset, value);
     }
-    fn memory(&mut self) -> &mut SliceMemory {
+    fn memory(&mut self) -> &mut Ram {
         &mut self.1
     }
     fn work(&mut self) -> bool {
-        self.0.step(&mut self.1)
+        self.0.irq() || self.0.step(&mut self.1)
+    }
+    fn reset(&mut self) {
+        self.0.write_reg(regs::CONTROL, regs::CONTROL_RESET);
     }
 }
 
 /// The Verilated RTL.
-pub struct Rtl(pub sim::Card<SliceMemory>);
+pub struct Rtl {
+    /// The card.
+    pub card: sim::Card<Ram>,
+    /// Whether errors of memory are SLVERR; otherwise DECERR.
+    pub slverr: bool,
+}
 
 impl Rtl {
     /// A card of this shape.
-    pub fn new(config: &Config, options: &sim::Options) -> Self {
-        let memory = SliceMemory::new(BASE, BYTES);
-        Self(sim::Card::open(config, options, memory).expect("the card builds"))
+    pub fn new(config: &Config, memory: MemoryOptions) -> Self {
+        let options = sim::Options { fst: false, memory };
+        let card = sim::Card::with_library(&library(config), config, &options, Ram::new());
+        Self {
+            card: card.expect("good options"),
+            slverr: false,
+        }
     }
+}
+
+/// The model library of a shape, which this process prepares once: emitting takes a while.
+fn library(config: &Config) -> Library {
+    static LIBRARIES: OnceLock<Mutex<HashMap<Config, Library>>> = OnceLock::new();
+    let mut libraries = LIBRARIES
+        .get_or_init(Mutex::default)
+        .lock()
+        .expect("no test panics here");
+    let make = || sim::library::for_config(config, false).expect("the card builds");
+    libraries.entry(*config).or_insert_with(make).clone()
 }
 
 impl Device for Rtl {
     fn read(&mut self, offset: u32) -> u32 {
-        self.0.read_reg(offset).expect("a register")
+        self.card.read_reg(offset).expect("no broken rule")
     }
     fn write(&mut self, offset: u32, value: u32) {
-        self.0.write_reg(offset, value).expect("a register");
+        self.card.write_reg(offset, value).expect("no broken rule");
     }
-    fn memory(&mut self) -> &mut SliceMemory {
-        self.0.host()
+    fn memory(&mut self) -> &mut Ram {
+        self.card.host()
     }
     fn work(&mut self) -> bool {
-        self.0.run_until_irq(2_000_000).expect("no protocol error")
+        self.card.run_until_irq(PATIENCE).expect("no broken rule")
+    }
+    fn reset(&mut self) {
+        self.card.reset();
+    }
+    fn set_faults(&mut self, faults: &[Fault]) {
+        let slave = |fault: &Fault| sim::memory::Fault {
+            addresses: fault.addresses.clone(),
+            reads: !fault.writes,
+            writes: fault.writes,
+        };
+        let (inner, outer) = if self.slverr {
+            (&[][..], faults)
+        } else {
+            (faults, &[][..])
+        };
+        self.card.host().faults = inner.to_vec();
+        self.card
+            .memory()
+            .set_faults(outer.iter().map(slave).collect());
     }
 }
 
 /// The host's side of a queue pair.
-#[derive(Default)]
+#[derive(Debug)]
 pub struct Host {
+    log2: u32,
     submitted: u32,
     completed: u32,
+    /// Tags that completions must carry, in order.
+    tags: VecDeque<u64>,
 }
 
 impl Host {
-    /// Sets a card up.
-    pub fn start(device: &mut dyn Device) -> Self {
+    /// Sets a card up whose indices are all 0, with rings of `2^log2` entries.
+    pub fn start(device: &mut dyn Device, log2: u32) -> Self {
+        device.memory().at(BASE)[..(PROGRAMS.start - BASE) as usize].fill(0);
         for (offset, value) in [
             (regs::SQ_BASE_LO, SQ as u32),
             (regs::SQ_BASE_HI, (SQ >> 32) as u32),
             (regs::CQ_BASE_LO, CQ as u32),
             (regs::CQ_BASE_HI, (CQ >> 32) as u32),
-            (regs::QUEUE_LOG2, LOG2),
-            (regs::CONTROL, regs::CONTROL_ENABLE | regs::CONTROL_IRQ_ENABLE),
+            (regs::QUEUE_LOG2, log2),
+            (
+                regs::CONTROL,
+                regs::CONTROL_ENABLE | regs::CONTROL_IRQ_ENABLE,
+            ),
         ] {
             device.write(offset, value);
         }
-        Self::default()
-    }
-
-    /// Runs a program of raw commands and gives its completion.
-    ///
-    /// # Panics
-    /// If the card writes no completion, or not the next one.
-    pub fn run_words(&mut self, device: &mut dyn Device, program: &[[u32; 16]]) -> Completion {
-        for (index, words) in program.iter().enumerate() {
-            put(device.memory(), PROGRAM + (index * COMMAND_BYTES) as u64, words);
+        Self {
+            log2,
+            submitted: 0,
+            completed: 0,
+            tags: VecDeque::new(),
         }
-        let tag = 0x1234_5678_9abc_0000 | u64::from(self.submitted);
-        let entry =
-            Submission { program: PROGRAM, commands: program.len() as u16, tag };
-        let slot = self.submitted % (1 << LOG2);
-        put(device.memory(), SQ + u64::from(slot) * SUBMISSION_BYTES as u64, &entry.encode());
-        self.submitted += 1;
-        device.write(regs::SQ_TAIL, self.submitted % (1 << LOG2));
-        assert!(device.work(), "the card writes a completion");
-        let slot = self.completed % (1 << LOG2);
-        let mut bytes = [0; COMPLETION_BYTES];
-        assert!(device.memory().read(CQ + u64::from(slot) * COMPLETION_BYTES as u64, &mut bytes));
-        let words: Vec<u32> = bytes
-            .chunks_exact(4)
-            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-            .collect();
-        let completion = Completion::from_words(&words);
-        let round = self.completed >> LOG2 & 1;
-        assert_eq!(u32::from(completion.phase), 1 - round, "phase bit");
-        assert_eq!(completion.tag, tag, "tag");
-        self.completed += 1;
-        device.write(regs::CQ_HEAD, self.completed % (1 << LOG2));
-        device.write(regs::IRQ_STATUS, 1);
-        completion
     }
 
-    /// Runs a program.
-    pub fn run(&mut self, device: &mut dyn Device, program: &[Command]) -> Completion {
-        let words: Vec<_> = program.iter().map(Command::encode).collect();
-        self.run_words(device, &words)
+    fn slot(&self, count: u32) -> u32 {
+        count & ((1 << self.log2) - 1)
+    }
+
+    /// Submissions that the ring takes before the first of them completes.
+    pub fn room(&self) -> usize {
+        (1 << self.log2) - 1
+    }
+
+    /// Address of the next submission in the ring.
+    pub fn next_entry(&self) -> u64 {
+        SQ + u64::from(self.slot(self.submitted)) * SUBMISSION_BYTES as u64
+    }
+
+    /// Address of the next completion in the ring.
+    pub fn next_completion(&self) -> u64 {
+        CQ + u64::from(self.slot(self.completed)) * COMPLETION_BYTES as u64
+    }
+
+    /// Writes a submission into the ring, whose completion must carry `tag`; the card knows
+    /// nothing of it before [`Self::ring`].
+    pub fn submit(&mut self, device: &mut dyn Device, entry: &[u32; SUBMISSION_WORDS], tag: u64) {
+        assert!(self.tags.len() < self.room(), "the ring is full");
+        device.memory().put(self.next_entry(), entry);
+        self.tags.push_back(tag);
+        self.submitted += 1;
+    }
+
+    /// Rings the doorbell of the submissions.
+    pub fn ring(&self, device: &mut dyn Device) {
+        device.write(regs::SQ_TAIL, self.slot(self.submitted));
+    }
+
+    /// Waits for the next completion, takes it and checks its phase, tag and head. Its cycles,
+    /// which the model does not know, become 0 in memory. The card gets its room in the ring only
+    /// by [`Self::give_back`]. `None` when there comes no completion.
+    pub fn take(&mut self, device: &mut dyn Device) -> Option<Completion> {
+        let address = self.next_completion();
+        let phase = 1 - (self.completed >> self.log2 & 1) as u8;
+        let completion = loop {
+            let completion = read_completion(device.memory(), address);
+            if completion.phase == phase {
+                break completion;
+            }
+            if !device.work() {
+                return None;
+            }
+            device.write(regs::IRQ_STATUS, regs::IRQ_COMPLETION);
+        };
+        device.memory().at(address)[16..24].fill(0);
+        self.completed += 1;
+        assert_eq!(Some(completion.tag), self.tags.pop_front(), "tag");
+        assert_eq!(
+            u32::from(completion.head),
+            self.slot(self.completed),
+            "head"
+        );
+        Some(completion)
+    }
+
+    /// Gives all taken completions back to the card.
+    pub fn give_back(&self, device: &mut dyn Device) {
+        device.write(regs::CQ_HEAD, self.slot(self.completed));
+    }
+
+    /// Runs what a submission names, alone, and gives its completion.
+    pub fn run(
+        &mut self,
+        device: &mut dyn Device,
+        entry: &[u32; SUBMISSION_WORDS],
+        tag: u64,
+    ) -> Option<Completion> {
+        self.submit(device, entry, tag);
+        self.ring(device);
+        let completion = self.take(device);
+        self.give_back(device);
+        completion
     }
 }
 
-/// Writes words to memory.
-///
-/// # Panics
-/// If they do not lie within it.
-pub fn put(memory: &mut SliceMemory, address: u64, words: &[u32]) {
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    assert!(memory.write(address, &bytes), "within memory");
+fn read_completion(memory: &mut Ram, address: u64) -> Completion {
+    let bytes = &memory.at(address)[..COMPLETION_BYTES];
+    let word = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u32::from(*byte))
+    };
+    Completion::from_words(&bytes.chunks_exact(4).map(word).collect::<Vec<_>>())
+}
+
+/// Writes a program of raw commands to memory and gives the submission that names it.
+pub fn put_words(
+    memory: &mut Ram,
+    address: u64,
+    program: &[[u32; 16]],
+    tag: u64,
+) -> [u32; SUBMISSION_WORDS] {
+    assert!(address + (program.len() * COMMAND_BYTES) as u64 <= PROGRAMS.end);
+    for (words, index) in program.iter().zip(0..) {
+        memory.put(address + index * COMMAND_BYTES as u64, words);
+    }
+    Submission {
+        program: address,
+        commands: program.len() as u16,
+        tag,
+    }
+    .encode()
+}
+
+/// The words of a program.
+pub fn words(program: &[Command]) -> Vec<[u32; 16]> {
+    program.iter().map(Command::encode).collect()
 }

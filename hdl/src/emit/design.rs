@@ -7,6 +7,7 @@ use rust_hdl_core::ast::Verilog;
 use rust_hdl_core::prelude::Block;
 
 use super::expr::{Names, Printer};
+use super::groups;
 use super::module::{Module, Role, Signal};
 use super::names::{is_keyword, module_of, printed};
 
@@ -147,8 +148,7 @@ fn body(module: &Module, kinds: &HashMap<String, String>) -> Result<String, Stri
     match &module.code {
         Verilog::Combinatorial(block) => {
             let names = names(module);
-            let code = Printer::new(&names, 2).print(block)?;
-            let _ = write!(text, "  always_comb begin\n{code}  end\n");
+            text.push_str(&groups::print(Printer::new(&names).print(block)?));
         }
         Verilog::Custom(code) => {
             for line in code.lines() {

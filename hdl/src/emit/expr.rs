@@ -1,6 +1,7 @@
 //! Expressions and statements at exact widths.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use rust_hdl_core::ast::{
@@ -14,12 +15,28 @@ use super::names::printed;
 /// Width and signedness of every name that a module's code can use.
 pub type Names = HashMap<String, (usize, bool)>;
 
+/// A statement of a kernel that stands outside of every condition.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Signals that it assigns.
+    pub targets: BTreeSet<String>,
+    /// Signals that it reads.
+    pub reads: BTreeSet<String>,
+    /// Its lines, without indentation of their own.
+    pub text: String,
+    /// Target and value, when it is nothing but one assignment.
+    pub simple: Option<(String, String)>,
+}
+
 /// Prints the code of one module.
 pub struct Printer<'a> {
     names: &'a Names,
     loops: Loops,
     text: String,
     depth: usize,
+    pieces: Vec<Piece>,
+    targets: BTreeSet<String>,
+    reads: RefCell<BTreeSet<String>>,
 }
 
 type Result<T> = std::result::Result<T, String>;
@@ -32,15 +49,36 @@ fn value(literal: &VerilogLiteral) -> Result<u128> {
 }
 
 impl<'a> Printer<'a> {
-    /// A printer at this depth of indentation.
-    pub fn new(names: &'a Names, depth: usize) -> Self {
-        Self { names, loops: vec![], text: String::new(), depth }
+    /// A printer that knows these names.
+    pub fn new(names: &'a Names) -> Self {
+        Self {
+            names,
+            loops: vec![],
+            text: String::new(),
+            depth: 0,
+            pieces: vec![],
+            targets: BTreeSet::new(),
+            reads: RefCell::default(),
+        }
     }
 
-    /// Prints a block and hands the text over.
-    pub fn print(mut self, block: &VerilogBlock) -> Result<String> {
+    /// Prints a kernel, statement by statement.
+    pub fn print(mut self, block: &VerilogBlock) -> Result<Vec<Piece>> {
         self.block(block)?;
-        Ok(self.text)
+        Ok(self.pieces)
+    }
+
+    /// Ends a statement that stands outside of every condition.
+    fn finish(&mut self, simple: Option<(String, String)>) {
+        let piece = Piece {
+            targets: std::mem::take(&mut self.targets),
+            reads: self.reads.take(),
+            text: std::mem::take(&mut self.text),
+            simple,
+        };
+        if !piece.text.is_empty() {
+            self.pieces.push(piece);
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -59,10 +97,31 @@ impl<'a> Printer<'a> {
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<()> {
+        let simple = match statement {
+            Statement::Assignment(target, source) => self.assignment(target, source)?,
+            _ => {
+                self.compound(statement)?;
+                None
+            }
+        };
+        // What a loop or a macro holds has ended already, each statement for itself.
+        if self.depth == 0 {
+            self.finish(simple);
+        }
+        Ok(())
+    }
+
+    fn compound(&mut self, statement: &Statement) -> Result<()> {
         match statement {
-            Statement::Assignment(target, source) => self.assignment(target, source),
+            Statement::Assignment(..) => Ok(()),
             Statement::SliceAssignment { base, width, offset, replacement } => {
-                let base = self.expr(base, None)?;
+                let Expr::Signal(path) = base else {
+                    return Err("the target of an assignment must be a signal".into());
+                };
+                let path = self.path(path)?;
+                self.lookup(&path)?;
+                self.targets.insert(path.clone());
+                let base = printed(&path);
                 let offset = self.offset(offset)?;
                 let value = self.expr(replacement, Some(*width))?;
                 self.line(&format!("{base}[{offset} +: {width}] = {value};"));
@@ -96,29 +155,27 @@ impl<'a> Printer<'a> {
                 Ok(())
             }
             Statement::Macro(block) => self.block(block),
-            Statement::Comment(text) => {
-                self.line(&format!("// {text}"));
-                Ok(())
-            }
+            Statement::Comment(_) => Ok(()),
             Statement::Link(_) => Err("links are not used in this project: assign signals".into()),
         }
     }
 
-    fn assignment(&mut self, target: &Expr, source: &Expr) -> Result<()> {
+    fn assignment(&mut self, target: &Expr, source: &Expr) -> Result<Option<(String, String)>> {
         let Expr::Signal(path) = target else {
             return Err("the target of an assignment must be a signal".into());
         };
         let path = self.path(path)?;
         if path == "clock" || path.ends_with("$clock") {
             return match source {
-                Expr::Signal(source) if self.path(source)? == "clock" => Ok(()),
+                Expr::Signal(source) if self.path(source)? == "clock" => Ok(None),
                 _ => Err(format!("{path} must be driven by `clock`: there is one clock")),
             };
         }
         let (width, _) = self.lookup(&path)?;
         let value = self.expr(source, Some(width)).map_err(|e| format!("{path}: {e}"))?;
         self.line(&format!("{} = {value};", printed(&path)));
-        Ok(())
+        self.targets.insert(path.clone());
+        Ok(Some((path, value)))
     }
 
     fn conditional(&mut self, conditional: &VerilogConditional, keyword: &str) -> Result<()> {
@@ -262,7 +319,7 @@ impl<'a> Printer<'a> {
             }
         }
         Ok(match expr {
-            Expr::Signal(name) => printed(&self.path(name)?),
+            Expr::Signal(name) => self.read(name)?,
             Expr::Literal(_) => unreachable!("literals are constants"),
             Expr::Cast(inner, bits) => {
                 let inner_width = self.width(inner)?;
@@ -295,10 +352,18 @@ impl<'a> Printer<'a> {
         })
     }
 
+    /// The printed name of a signal whose value is used.
+    fn read(&self, name: &str) -> Result<String> {
+        let path = self.path(name)?;
+        let text = printed(&path);
+        self.reads.borrow_mut().insert(path);
+        Ok(text)
+    }
+
     /// A base of a slice: only a name can be sliced in Verilog.
     fn named(&self, base: &Expr) -> Result<String> {
         match base {
-            Expr::Signal(name) => Ok(printed(&self.path(name)?)),
+            Expr::Signal(name) => self.read(name),
             Expr::Paren(inner) => self.named(inner),
             _ => Err("only a signal can be sliced: assign the expression to a local first".into()),
         }

@@ -9,6 +9,7 @@
 
 mod design;
 mod expr;
+mod groups;
 mod index;
 mod module;
 mod names;

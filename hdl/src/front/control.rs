@@ -407,6 +407,10 @@ impl Logic for Control {
                 self.stuck.d.next = 7.into();
             }
         }
+        // A command that was just handed out may start, and unblock the others.
+        if self.hand_out.val() {
+            self.stuck.d.next = 0.into();
+        }
 
         self.watchdog_error.next = (bit_cast::<32, 16>(self.position.q.val()) << 16)
             | bit_cast::<32, 16>(self.watchdog_fired.val());

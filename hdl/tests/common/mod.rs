@@ -50,6 +50,74 @@ impl Bench {
     pub fn get(&self, name: &str) -> u64 {
         self.model.get(self.port(name))
     }
+
+    /// Whether a port of one bit is set.
+    pub fn is(&self, name: &str) -> bool {
+        self.get(name) == 1
+    }
+
+    /// Sets a port that holds a struct: values and widths, first field first.
+    pub fn set_fields(&mut self, name: &str, fields: &[(u64, usize)]) {
+        let port = self.port(name);
+        let width: usize = fields.iter().map(|(_, width)| width).sum();
+        assert_eq!(self.model.width(port) as usize, width, "width of {name}");
+        let mut words = vec![0u32; width.div_ceil(32)];
+        let mut at = 0;
+        for &(value, width) in fields {
+            for bit in 0..width {
+                words[(at + bit) / 32] |= ((value >> bit & 1) as u32) << ((at + bit) % 32);
+            }
+            at += width;
+        }
+        match words.as_slice() {
+            [low] => self.model.set(port, u64::from(*low)),
+            [low, high] => self.model.set(port, u64::from(*low) | u64::from(*high) << 32),
+            words => self.model.set_words(port, words),
+        }
+    }
+
+    /// Reads a port that holds a struct.
+    pub fn fields(&self, name: &str, widths: &[usize]) -> Vec<u64> {
+        let port = self.port(name);
+        let total: usize = widths.iter().sum();
+        assert_eq!(self.model.width(port) as usize, total, "width of {name}");
+        let words = match total {
+            0..=64 => {
+                let value = self.model.get(port);
+                vec![value as u32, (value >> 32) as u32]
+            }
+            _ => self.model.words(port).to_vec(),
+        };
+        let mut at = 0;
+        let mut field = |&width: &usize| {
+            let bit = |bit: usize| u64::from(words[(at + bit) / 32] >> ((at + bit) % 32) & 1) << bit;
+            let value = (0..width).map(bit).sum();
+            at += width;
+            value
+        };
+        widths.iter().map(&mut field).collect()
+    }
+
+    /// A cycle with `reset`.
+    pub fn reset(&mut self) {
+        self.set("reset", 1);
+        self.model.cycle();
+        self.set("reset", 0);
+    }
+}
+
+/// The bursts into which a run of lines falls: at most 64 lines, none across 4 KiB.
+pub fn bursts(line: u64, lines: u64, port_bytes: u64) -> Vec<(u64, u64)> {
+    let page = 4096 / port_bytes;
+    let (mut line, mut left) = (line, lines);
+    let mut bursts = vec![];
+    while left > 0 {
+        let burst = left.min(page - line % page).min(64);
+        bursts.push((line, burst));
+        line += burst;
+        left -= burst;
+    }
+    bursts
 }
 
 /// Small pseudo-random numbers (xorshift64*).

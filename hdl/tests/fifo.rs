@@ -1,0 +1,120 @@
+//! The queues against `VecDeque`.
+
+mod common;
+
+use std::collections::VecDeque;
+
+use common::{Bench, Rng};
+use hdl::mem::{Fifo, LineFifo};
+use rust_hdl_core::prelude::{Bits, Synth};
+
+const CYCLES: usize = 4000;
+
+/// How full the queue tends to be in this cycle: pushes and pops in percent.
+fn mood(cycle: usize) -> (u64, u64) {
+    [(90, 20), (20, 90), (100, 100), (50, 50)][cycle / 100 % 4]
+}
+
+fn fifo<T: Synth>(depth: usize, width: usize) {
+    let mut bench = Bench::new(&Fifo::<T>::new(depth), "fifo");
+    let mut rng = Rng(0xf1f0 + depth as u64);
+    let mut model = VecDeque::new();
+    let mut was_full = 0;
+    for cycle in 0..CYCLES {
+        let (pushes, pops) = mood(cycle);
+        let text = format!("depth {depth}, cycle {cycle}");
+        bench.model.eval();
+        assert_eq!(bench.is("room"), model.len() < depth, "{text}");
+        assert_eq!(bench.is("valid"), !model.is_empty(), "{text}");
+        if let Some(&oldest) = model.front() {
+            assert_eq!(bench.get("data"), oldest, "{text}");
+        }
+        was_full += usize::from(model.len() == depth);
+        let push = rng.chance(pushes) && model.len() < depth;
+        let pop = rng.chance(pops) && !model.is_empty();
+        let reset = rng.below(200) == 0;
+        let value = rng.next() >> (64 - width);
+        bench.set("push", push.into());
+        bench.set("push_data", value);
+        bench.set("pop", pop.into());
+        bench.set("reset", reset.into());
+        // The oldest value stands there in the cycle of the pop.
+        bench.model.eval();
+        if let Some(&oldest) = model.front() {
+            assert_eq!(bench.get("data"), oldest, "{text}");
+        }
+        bench.model.cycle();
+        if pop {
+            model.pop_front();
+        }
+        if push {
+            model.push_back(value);
+        }
+        if reset {
+            model.clear();
+        }
+    }
+    assert!(was_full > 50, "the queue was full now and then");
+}
+
+#[test]
+fn values_come_out_in_order() {
+    fifo::<Bits<8>>(2, 8);
+    fifo::<Bits<53>>(4, 53);
+    fifo::<Bits<1>>(32, 1);
+}
+
+#[test]
+#[should_panic(expected = "power of two")]
+fn depth_is_a_power_of_two() {
+    let _ = Fifo::<Bits<8>>::new(6);
+}
+
+fn line_fifo(depth: usize, words: usize) {
+    let mut bench = Bench::new(&LineFifo::new(depth, words), "lines");
+    let mut rng = Rng(0x11e + depth as u64);
+    let push_data = bench.ports("push_data", words);
+    let data = bench.ports("data", words);
+    let mut model: VecDeque<(Vec<u64>, u64)> = VecDeque::new();
+    let mut was_full = 0;
+    for cycle in 0..CYCLES {
+        let (pushes, pops) = mood(cycle);
+        bench.model.eval();
+        assert_eq!(bench.is("valid"), !model.is_empty(), "depth {depth}, cycle {cycle}");
+        if let Some((line, quarters)) = model.front() {
+            let got: Vec<u64> = data.iter().map(|port| bench.model.get(*port)).collect();
+            assert_eq!(&got, line, "depth {depth}, cycle {cycle}");
+            assert_eq!(bench.get("quarters"), *quarters);
+        }
+        was_full += usize::from(model.len() == depth);
+        let push = rng.chance(pushes) && model.len() < depth;
+        let pop = rng.chance(pops) && !model.is_empty();
+        let reset = rng.below(200) == 0;
+        let line: Vec<u64> = (0..words).map(|_| rng.next() >> 32).collect();
+        let quarters = rng.below(16);
+        bench.set("push", push.into());
+        for (port, value) in push_data.iter().zip(&line) {
+            bench.model.set(*port, *value);
+        }
+        bench.set("push_quarters", quarters);
+        bench.set("pop", pop.into());
+        bench.set("reset", reset.into());
+        bench.model.cycle();
+        if pop {
+            model.pop_front();
+        }
+        if push {
+            model.push_back((line, quarters));
+        }
+        if reset {
+            model.clear();
+        }
+    }
+    assert!(was_full > 50, "the queue was full now and then");
+}
+
+#[test]
+fn lines_come_out_in_order() {
+    line_fifo(2, 1);
+    line_fifo(32, 4);
+}
