@@ -34,7 +34,13 @@ impl Weights {
     pub fn new(k: usize, n: usize, layout: Layout, values: Vec<i8>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         assert_eq!(values.len(), k * n, "weights must hold k*n values");
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), k, n, layout, values }
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            k,
+            n,
+            layout,
+            values,
+        }
     }
 
     /// Number that no other weights of this process have.
@@ -169,7 +175,15 @@ impl MatMul<'_> {
         }
         for (what, got, expected) in parts {
             if got != expected {
-                return Err(ShapeError { name: self.name.into(), what, got, expected, m, k, n });
+                return Err(ShapeError {
+                    name: self.name.into(),
+                    what,
+                    got,
+                    expected,
+                    m,
+                    k,
+                    n,
+                });
             }
         }
         Ok(())

@@ -503,6 +503,23 @@ fn help_tells_of_exit_codes() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("Exit codes:"));
 }
 
+#[cfg(feature = "sim")]
+#[test]
+fn settings_of_the_simulated_card_are_checked() {
+    let desk = Desk::new();
+    let with = |rest: &[&'static str]| {
+        let bench = ["bench", "gemm", "--m", "4", "--k", "4", "--n", "4"];
+        [&bench[..], &["--device", "sim"], rest].concat()
+    };
+    desk.refuses(&with(&["--latency", "0"]), 2, &["at least 1 cycle"]);
+    desk.refuses(&with(&["--bandwidth", "nan"]), 2, &["bandwidth"]);
+    desk.refuses(
+        &with(&["--trace", "/no/folder/x.fst"]),
+        1,
+        &["cannot write", "/no/folder"],
+    );
+}
+
 #[cfg(not(feature = "sim"))]
 #[test]
 fn without_the_simulator_the_program_says_how_to_get_it() {

@@ -97,6 +97,8 @@ pub trait Device {
     fn memory(&mut self) -> &mut Ram;
     /// Lets the card work until it raises its interrupt. `false` when it did not.
     fn work(&mut self) -> bool;
+    /// Lets time pass.
+    fn idle(&mut self, cycles: u64);
     /// Resets the card, by its pin if it has one.
     fn reset(&mut self);
 
@@ -128,6 +130,9 @@ impl Device for Model {
     }
     fn work(&mut self) -> bool {
         self.0.irq() || self.0.step(&mut self.1)
+    }
+    fn idle(&mut self, _: u64) {
+        self.0.run(&mut self.1);
     }
     fn reset(&mut self) {
         self.0.write_reg(regs::CONTROL, regs::CONTROL_RESET);
@@ -177,6 +182,9 @@ impl Device for Rtl {
     }
     fn work(&mut self) -> bool {
         self.card.run_until_irq(PATIENCE).expect("no broken rule")
+    }
+    fn idle(&mut self, cycles: u64) {
+        self.card.step(cycles).expect("no broken rule");
     }
     fn reset(&mut self) {
         self.card.reset();

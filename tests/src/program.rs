@@ -349,9 +349,9 @@ impl Draft {
     fn order(&mut self, ops: &[Op]) {
         // By waiter and giver: the last command of the giver that the waiter knows to have ended.
         let mut known: [[Option<usize>; 3]; 3] = [[None; 3]; 3];
-        for now in 0..self.commands.len() {
+        for (now, op) in ops.iter().enumerate() {
             let waits = engine(&self.commands[now]);
-            let order = ops[now].order;
+            let order = op.order;
             for gives in (0..3).filter(|gives| *gives != waits) {
                 let before: Vec<usize> = (0..now)
                     .filter(|past| engine(&self.commands[*past]) == gives)

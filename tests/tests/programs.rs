@@ -149,7 +149,7 @@ fn run(config: &Config, case: &Case) -> Result<(), TestCaseError> {
                 let Some(done) = host.take(device) else {
                     let error = device.read(regs::ERROR);
                     return Err(TestCaseError::fail(format!(
-                        "no completion of program {index} of batch {number}, ERROR {error:#x}: {:#?}",
+                        "batch {number}, program {index} does not complete, ERROR {error:#x}: {:#?}",
                         programs[index]
                     )));
                 };

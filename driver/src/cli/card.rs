@@ -158,6 +158,12 @@ fn simulated(
     use systole::transport::SimTransport;
 
     let trace = surroundings.trace.trace.as_deref();
+    if let Some(path) = trace {
+        // Before the card is built, which takes minutes with waveforms for the first time.
+        std::fs::File::create(path).map_err(|error| {
+            Failure::Failed(format!("cannot write {}: {error}", path.display()))
+        })?;
+    }
     let options = sim::Options {
         fst: trace.is_some(),
         memory: sim::memory::MemoryOptions {

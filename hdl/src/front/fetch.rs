@@ -15,7 +15,7 @@ const AHEAD: usize = 16;
 ///
 /// ```text
 /// run_valid, run_line, run_records ->|       |-> ar_valid, ar_line, ar_lines <- ar_ready
-/// run_ready                        <-| Fetch |<- r_valid, r_error, r_data
+///                                    | Fetch |<- r_valid, r_error, r_data
 /// flush                            ->|       |-> valid, error, word[16]      <- taken
 /// idle                             <-|
 /// ```

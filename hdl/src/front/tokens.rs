@@ -127,13 +127,15 @@ pub struct Tokens {
     pub blocked_store: Signal<Out, Bit>,
     /// A token was given too often.
     pub overflow: Signal<Out, Bit>,
-    /// Index of the command that gave it.
+    /// Index of a command that gave it.
     pub overflow_index: Signal<Out, Bits<16>>,
     token: Vec<Token>,
     missing_load: Vec<Signal<Local, Bit>>,
     missing_gemm: Vec<Signal<Local, Bit>>,
     missing_store: Vec<Signal<Local, Bit>>,
     overflows: Vec<Signal<Local, Bit>>,
+    overflows_load: Vec<Signal<Local, Bit>>,
+    overflows_gemm: Vec<Signal<Local, Bit>>,
     go_load: Signal<Local, Bit>,
     go_gemm: Signal<Local, Bit>,
     go_store: Signal<Local, Bit>,
@@ -179,6 +181,8 @@ impl Default for Tokens {
             missing_gemm: chain(),
             missing_store: chain(),
             overflows: chain(),
+            overflows_load: chain(),
+            overflows_gemm: chain(),
             go_load: Default::default(),
             go_gemm: Default::default(),
             go_store: Default::default(),
@@ -232,6 +236,8 @@ impl Logic for Tokens {
             self.taken.next = self.takes_store.val();
         }
         self.overflows[0].next = false;
+        self.overflows_load[0].next = false;
+        self.overflows_gemm[0].next = false;
         for i in 0..TOKENS {
             self.token[i].clock.next = self.clock.val();
             self.token[i].reset.next = self.reset.val();
@@ -243,14 +249,18 @@ impl Logic for Tokens {
             self.token[i].give_store.next =
                 self.done_store.val() & self.gives_store.val().get_bit(i);
             self.overflows[i + 1].next = self.overflows[i].val() | self.token[i].overflow.val();
+            self.overflows_load[i + 1].next = self.overflows_load[i].val()
+                | (self.token[i].overflow.val() & self.gives_load.val().get_bit(i));
+            self.overflows_gemm[i + 1].next = self.overflows_gemm[i].val()
+                | (self.token[i].overflow.val() & self.gives_gemm.val().get_bit(i));
         }
         self.overflowed.d.next = self.overflows[16].val();
         self.overflow.next = self.overflowed.q.val();
         self.culprit.d.next = self.index_store.val();
-        if self.done_gemm.val() {
+        if self.done_gemm.val() & self.overflows_gemm[16].val() {
             self.culprit.d.next = self.index_gemm.val();
         }
-        if self.done_load.val() {
+        if self.done_load.val() & self.overflows_load[16].val() {
             self.culprit.d.next = self.index_load.val();
         }
         self.overflow_index.next = self.culprit.q.val();
