@@ -14,7 +14,7 @@ use crate::mem::{Accumulators, Buffer, Fifo};
 
 /// A burst that waits for memory.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
-pub struct ReadBurst {
+struct ReadBurst {
     line: Bits<53>,
     lines: Bits<8>,
     fetch: Bit,
@@ -525,8 +525,7 @@ impl Logic for Card {
             | self.gemm.busy.val();
 
         // LOAD into the buffers.
-        self.activations.write.next =
-            self.load.write.val() & (self.load.write_buffer.val() == 0);
+        self.activations.write.next = self.load.write.val() & (self.load.write_buffer.val() == 0);
         self.weights.write.next = self.load.write.val() & (self.load.write_buffer.val() == 1);
         self.columns.write.next = self.load.write.val() & (self.load.write_buffer.val() == 2);
         self.rows.write.next = self.load.write.val() & (self.load.write_buffer.val() == 3);
@@ -546,10 +545,8 @@ impl Logic for Card {
         for i in 0..self._act_words {
             self.act_word[i].clock.next = self.clock.val();
             self.act_word[i].d.next = self.activations.read_data[i].val();
-            self.array.act[i * 4].next =
-                signed_cast(self.act_word[i].q.val().get_bits::<8>(0));
-            self.array.act[i * 4 + 1].next =
-                signed_cast(self.act_word[i].q.val().get_bits::<8>(8));
+            self.array.act[i * 4].next = signed_cast(self.act_word[i].q.val().get_bits::<8>(0));
+            self.array.act[i * 4 + 1].next = signed_cast(self.act_word[i].q.val().get_bits::<8>(8));
             self.array.act[i * 4 + 2].next =
                 signed_cast(self.act_word[i].q.val().get_bits::<8>(16));
             self.array.act[i * 4 + 3].next =
@@ -601,16 +598,14 @@ impl Logic for Card {
         self.counters.tick[7].next = false;
         self.counters.tick[8].next = (!self.load.idle.val()) & (!self.load.write.val());
         self.counters.tick[9].next = self.gemm.busy.val();
-        self.counters.tick[10].next = self.tokens.blocked_gemm.val()
-            & (!self.gemm.busy.val())
-            & (!self.gemm.starved.val());
+        self.counters.tick[10].next =
+            self.tokens.blocked_gemm.val() & (!self.gemm.busy.val()) & (!self.gemm.starved.val());
         self.counters.tick[11].next = false;
         self.counters.tick[12].next = self.gemm.starved.val();
         self.store_stalled.next = (self.store.w_valid.val() & (!self.m_wready.val()))
             | (self.store.aw_valid.val() & (!self.m_awready.val()));
         self.counters.tick[13].next = self.store.w_valid.val() & self.m_wready.val();
-        self.counters.tick[14].next =
-            self.tokens.blocked_store.val() & (!self.store.active.val());
+        self.counters.tick[14].next = self.tokens.blocked_store.val() & (!self.store.active.val());
         self.counters.tick[15].next = self.store_stalled.val();
         self.counters.tick[16].next = self.store.active.val()
             & (!self.store_stalled.val())

@@ -31,15 +31,22 @@ pub enum EmitCardError {
 pub fn emit_card(shape: &Config) -> Result<Emitted, EmitCardError> {
     // Elaboration recurses through thousands of blocks.
     let shape = *shape;
-    let built = std::thread::Builder::new().stack_size(256 << 20).spawn(move || {
-        let card = Box::new(Card::new(&shape)?);
-        Ok::<_, EmitCardError>(emit(card.as_ref(), "card")?)
-    });
+    let built = std::thread::Builder::new()
+        .stack_size(256 << 20)
+        .spawn(move || {
+            let card = Box::new(Card::new(&shape)?);
+            Ok::<_, EmitCardError>(emit(card.as_ref(), "card")?)
+        });
     let card = built
         .and_then(|thread| {
-            thread.join().map_err(|_| std::io::Error::other("the elaboration thread panicked"))
+            thread
+                .join()
+                .map_err(|_| std::io::Error::other("the elaboration thread panicked"))
         })
-        .map_err(|error| EmitError { module: "card".into(), message: error.to_string() })??;
+        .map_err(|error| EmitError {
+            module: "card".into(),
+            message: error.to_string(),
+        })??;
     Ok(wrap(card, shape.port_bytes as usize))
 }
 
@@ -53,7 +60,11 @@ fn wrap(card: Emitted, port_bytes: usize) -> Emitted {
         .cloned()
         .collect();
     let mut add = |name: &str, width: usize, is_input: bool| {
-        ports.push(Port { name: name.into(), width, is_input });
+        ports.push(Port {
+            name: name.into(),
+            width,
+            is_input,
+        });
     };
     add("m_rdata", bus, true);
     add("m_wdata", bus, false);
@@ -65,7 +76,11 @@ fn wrap(card: Emitted, port_bytes: usize) -> Emitted {
     let mut text = format!("module {TOP} (\n");
     for (index, port) in ports.iter().enumerate() {
         let way = if port.is_input { "input " } else { "output" };
-        let range = if port.width == 1 { String::new() } else { format!("[{}:0] ", port.width - 1) };
+        let range = if port.width == 1 {
+            String::new()
+        } else {
+            format!("[{}:0] ", port.width - 1)
+        };
         let comma = if index + 1 == ports.len() { "" } else { "," };
         let _ = writeln!(text, "  {way} logic {range}{}{comma}", port.name);
     }
@@ -76,8 +91,10 @@ fn wrap(card: Emitted, port_bytes: usize) -> Emitted {
         let _ = writeln!(text, "  assign m_{channel}burst = 2'd1;");
     }
     let part = port_bytes / 4;
-    let marks: Vec<String> =
-        (0..4).rev().map(|quarter| format!("{{{part}{{quarters[{quarter}]}}}}")).collect();
+    let marks: Vec<String> = (0..4)
+        .rev()
+        .map(|quarter| format!("{{{part}{{quarters[{quarter}]}}}}"))
+        .collect();
     let _ = writeln!(text, "  assign m_wstrb = {{{}}};", marks.join(", "));
     let _ = writeln!(text, "  card card (");
     let connections: Vec<String> = card
@@ -98,5 +115,9 @@ fn wrap(card: Emitted, port_bytes: usize) -> Emitted {
     let _ = writeln!(text, "{}\n  );\nendmodule", connections.join(",\n"));
     let mut modules = card.modules;
     modules.push((TOP.to_string(), text));
-    Emitted { top: TOP.to_string(), ports, modules }
+    Emitted {
+        top: TOP.to_string(),
+        ports,
+        modules,
+    }
 }

@@ -97,17 +97,26 @@ impl Both {
         bench.model.eval();
         let high = |row: usize| row >= self.rows / 2;
         let taken_by_array = tag.valid && tag.add && high(tag.row) == high(read_row);
-        assert_eq!(bench.is("read_ready"), !taken_by_array, "tag {} read {read_row}", tag.row);
+        assert_eq!(
+            bench.is("read_ready"),
+            !taken_by_array,
+            "tag {} read {read_row}",
+            tag.row
+        );
         assert_eq!(bench.is("added_last"), written.valid && written.last);
         if let Some(row) = self.reads.pop_back().expect("two are kept") {
-            let got: Vec<i32> =
-                self.read_data.iter().map(|port| bench.model.get(*port) as i32).collect();
+            let got: Vec<i32> = self
+                .read_data
+                .iter()
+                .map(|port| bench.model.get(*port) as i32)
+                .collect();
             assert_eq!(got, row);
             self.compared += 1;
         }
         let taken = read.filter(|_| !taken_by_array);
         self.refused += usize::from(read.is_some() && taken.is_none());
-        self.reads.push_front(taken.and_then(|row| self.model[row].clone()));
+        self.reads
+            .push_front(taken.and_then(|row| self.model[row].clone()));
         self.recent.push_front((tag, sums));
         bench.model.cycle();
     }
@@ -121,7 +130,12 @@ fn random(rows: usize, cols: usize) {
         // At times the array leaves the accumulators alone.
         let busy = if cycle / 500 % 4 == 3 { 0 } else { 85 };
         let valid = rng.chance(busy) && both.settled(row);
-        let tag = Tag { valid, add: rng.chance(70), last: rng.chance(30), row };
+        let tag = Tag {
+            valid,
+            add: rng.chance(70),
+            last: rng.chance(30),
+            row,
+        };
         let mut sum = || match rng.below(4) {
             0 => [MOST, LEAST, -1, 0][rng.below(4) as usize],
             _ => (rng.next() as i64) >> (64 - SUM_BITS),
@@ -135,7 +149,12 @@ fn random(rows: usize, cols: usize) {
         };
         both.cycle(tag, sums, read);
     }
-    assert!(both.compared > 4000 && both.refused > 1000, "{} {}", both.compared, both.refused);
+    assert!(
+        both.compared > 4000 && both.refused > 1000,
+        "{} {}",
+        both.compared,
+        both.refused
+    );
 }
 
 #[test]
@@ -150,7 +169,12 @@ fn extremes_wrap() {
     let steps = (1usize << 32) / MOST as usize + 8;
     for step in 0..steps {
         for (row, sums) in [(0, MOST), (7, LEAST), (8, LEAST), (15, MOST)] {
-            let tag = Tag { valid: true, add: step > 0, last: false, row };
+            let tag = Tag {
+                valid: true,
+                add: step > 0,
+                last: false,
+                row,
+            };
             both.cycle(tag, vec![sums; 4], Some((row + 8) % 16));
         }
     }
@@ -159,5 +183,8 @@ fn extremes_wrap() {
     }
     let row = both.model[0].as_ref().expect("the row was written");
     assert_eq!(i64::from(row[0]), (steps as i64 * MOST) as i32 as i64);
-    assert!(steps as i64 * MOST > i64::from(u32::MAX), "the sums went round");
+    assert!(
+        steps as i64 * MOST > i64::from(u32::MAX),
+        "the sums went round"
+    );
 }

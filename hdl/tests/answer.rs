@@ -38,7 +38,10 @@ fn check(port_bytes: usize) {
             bench.set("b_error", b_error.into());
             bench.model.eval();
             if !started {
-                assert!(!bench.is("aw_valid") && !bench.is("w_valid"), "nothing is asked for");
+                assert!(
+                    !bench.is("aw_valid") && !bench.is("w_valid"),
+                    "nothing is asked for"
+                );
             }
             started |= start;
             taken += u64::from(bench.is("aw_valid") && aw_ready);

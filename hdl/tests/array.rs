@@ -14,14 +14,21 @@ struct Tile {
 
 fn tiles(rows: usize, cols: usize, rng: &mut Rng) -> Vec<Tile> {
     let mut matrix = |height: usize, width: usize, fixed: Option<i8>| {
-        let mut row = || (0..width).map(|_| fixed.unwrap_or_else(|| rng.int8())).collect();
+        let mut row = || {
+            (0..width)
+                .map(|_| fixed.unwrap_or_else(|| rng.int8()))
+                .collect()
+        };
         (0..height).map(|_| row()).collect::<Vec<Vec<i8>>>()
     };
     (0..12)
         .map(|index| {
             let fixed = if index % 4 == 0 { Some(-128) } else { None };
             let m = [rows, rows + 1, 3 * rows, rows + 5][index % 4];
-            Tile { weights: matrix(rows, cols, fixed), acts: matrix(m, rows, fixed) }
+            Tile {
+                weights: matrix(rows, cols, fixed),
+                acts: matrix(m, rows, fixed),
+            }
         })
         .collect()
 }
@@ -45,21 +52,30 @@ fn check(rows: usize, cols: usize) {
             let weights = next.filter(|_| row < rows);
             shift.push(weights.map(|next| &next.weights[rows - 1 - row]));
             stream.push(Some(&tile.acts[row]));
-            let product =
-                |k: usize, col: usize| i64::from(tile.acts[row][k]) * i64::from(tile.weights[k][col]);
+            let product = |k: usize, col: usize| {
+                i64::from(tile.acts[row][k]) * i64::from(tile.weights[k][col])
+            };
             let sum = |col| (0..rows).map(|k| product(k, col)).sum::<i64>();
             expected.push((0..cols).map(sum).collect::<Vec<i64>>());
         }
     }
-    let starts: Vec<_> =
-        tiles.iter().filter_map(|tile| tile.weights.last()).map(|row| row as *const Vec<i8>).collect();
-    let first = stream.iter().position(Option::is_some).expect("there are activations");
+    let starts: Vec<_> = tiles
+        .iter()
+        .filter_map(|tile| tile.weights.last())
+        .map(|row| row as *const Vec<i8>)
+        .collect();
+    let first = stream
+        .iter()
+        .position(Option::is_some)
+        .expect("there are activations");
     let mut seen = 0;
     for cycle in 0..stream.len() + rows + cols {
         let row = shift.get(cycle).copied().flatten();
         bench.set("shift", row.is_some().into());
         // Unshifted cycles may say anything.
-        let is_first = row.map_or(rng.chance(50), |row| starts.contains(&(row as *const Vec<i8>)));
+        let is_first = row.map_or(rng.chance(50), |row| {
+            starts.contains(&(row as *const Vec<i8>))
+        });
         bench.set("first", is_first.into());
         bench.set("swap", swap.get(cycle).copied().unwrap_or(false).into());
         for (col, port) in weights.iter().enumerate() {
@@ -75,7 +91,10 @@ fn check(rows: usize, cols: usize) {
         if cycle >= first + rows + cols && seen < expected.len() {
             for (col, port) in sums.iter().enumerate() {
                 let got = bench.model.get_signed(*port);
-                assert_eq!(got, expected[seen][col], "{rows}x{cols} row {seen} column {col}");
+                assert_eq!(
+                    got, expected[seen][col],
+                    "{rows}x{cols} row {seen} column {col}"
+                );
             }
             seen += 1;
         }

@@ -29,7 +29,10 @@ fn check(bytes: usize, write_bytes: usize, read_bytes: usize) {
         let text = format!("{bytes} bytes, {write_bytes} -> {read_bytes}, cycle {cycle}");
         bench.model.eval();
         if let Some(row) = expected.pop_front().expect("two reads are on their way") {
-            let got: Vec<u32> = read_data.iter().map(|port| bench.model.get(*port) as u32).collect();
+            let got: Vec<u32> = read_data
+                .iter()
+                .map(|port| bench.model.get(*port) as u32)
+                .collect();
             assert_eq!(got, row, "{text}");
             compared += 1;
         }
@@ -43,7 +46,7 @@ fn check(bytes: usize, write_bytes: usize, read_bytes: usize) {
         } % rows as u64;
         let data: Vec<u8> = (0..write_bytes).map(|_| rng.next() as u8).collect();
         // Address bits beyond the depth do not count.
-        let above = |depth: usize, noise: u64| noise * depth as u64 & 0xff_ffff;
+        let above = |depth: usize, noise: u64| (noise * depth as u64) & 0xff_ffff;
         bench.set("write", write.into());
         bench.set("write_line", line + above(lines, rng.next() & 0xfff));
         bench.set("read", read.into());
@@ -65,7 +68,10 @@ fn check(bytes: usize, write_bytes: usize, read_bytes: usize) {
         }
     }
     assert!(compared > 3000, "{compared} rows compared");
-    assert!(collisions > 500, "{collisions} reads of what was being written");
+    assert!(
+        collisions > 500,
+        "{collisions} reads of what was being written"
+    );
 }
 
 #[test]

@@ -41,11 +41,18 @@ fn check(port_bytes: u64) {
         bench.model.eval();
         if bench.is("burst_valid") {
             let burst = (bench.get("burst_line"), bench.get("burst_lines"));
-            assert!(offered.is_none_or(|old| old == burst), "what is offered stays");
+            assert!(
+                offered.is_none_or(|old| old == burst),
+                "what is offered stays"
+            );
             offered = Some(burst);
             assert_eq!(Some(&burst), expected.front(), "cycle {cycle}");
             assert!((1..=64).contains(&burst.1));
-            assert_eq!(burst.0 / page, (burst.0 + burst.1 - 1) / page, "4 KiB are not crossed");
+            assert_eq!(
+                burst.0 / page,
+                (burst.0 + burst.1 - 1) / page,
+                "4 KiB are not crossed"
+            );
             if ready {
                 expected.pop_front();
                 offered = None;
@@ -56,7 +63,10 @@ fn check(port_bytes: u64) {
             assert!(offered.is_none(), "what is offered stays");
         }
         if run.is_some() && bench.is("run_ready") {
-            assert!(expected.is_empty() && offered.is_none(), "one run at a time");
+            assert!(
+                expected.is_empty() && offered.is_none(),
+                "one run at a time"
+            );
             expected = bursts(line, lines, port_bytes).into();
             run = None;
             runs += 1;
@@ -67,7 +77,10 @@ fn check(port_bytes: u64) {
             offered = None;
         }
     }
-    assert!(runs > 300 && taken > 1000 && longest == 64, "{runs} {taken} {longest}");
+    assert!(
+        runs > 300 && taken > 1000 && longest == 64,
+        "{runs} {taken} {longest}"
+    );
 }
 
 #[test]
@@ -93,5 +106,8 @@ fn a_burst_takes_two_cycles_and_a_run_one_more() {
         bench.model.cycle();
     }
     let gaps: Vec<i32> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(gaps.iter().all(|&gap| gap == 21) && gaps.len() == 4, "{gaps:?}");
+    assert!(
+        gaps.iter().all(|&gap| gap == 21) && gaps.len() == 4,
+        "{gaps:?}"
+    );
 }

@@ -208,11 +208,18 @@ impl Checker {
         let act_rows = u64::from(config.act_rows);
         let act_stride = self.near(act_rows.saturating_sub(m) / k_tiles.max(1), 16);
         let acts = m + k_tiles.saturating_sub(1) * act_stride;
-        let odd = |rng: &mut Rng| if rng.chance(4) { rng.below(256) as u8 } else { 0 };
+        let odd = |rng: &mut Rng| {
+            if rng.chance(4) {
+                rng.below(256) as u8
+            } else {
+                0
+            }
+        };
         Gemm {
             act_row: self.start(acts, act_rows, 24) as u32,
             act_stride: act_stride as u16,
-            wgt_row: self.start(k_tiles * u64::from(config.rows), config.wgt_rows.into(), 24) as u32,
+            wgt_row: self.start(k_tiles * u64::from(config.rows), config.wgt_rows.into(), 24)
+                as u32,
             acc_row: self.start(m, config.acc_rows.into(), 16) as u16,
             m: m as u16,
             k_tiles: k_tiles as u16,
@@ -244,7 +251,12 @@ impl Checker {
             _ => Operation::Store(self.store()),
         };
         let (wait, signal) = (self.rng.next() as u16, self.rng.next() as u16);
-        let mut words = Command { wait, signal, operation }.encode();
+        let mut words = Command {
+            wait,
+            signal,
+            operation,
+        }
+        .encode();
         if self.rng.chance(10) {
             words[self.rng.below(16) as usize] ^= 1 << self.rng.below(32);
         }
@@ -257,10 +269,25 @@ impl Checker {
             self.command(&words);
         }
         // Every bit of a good command of each kind, turned round: all reserved bits, all opcodes.
-        let load = Load { rows: 1, row_lines: 1, ..Load::default() };
-        let gemm = Gemm { m: 1, k_tiles: 1, ..Gemm::default() };
-        let store = Store { m: 1, ..Store::default() };
-        for operation in [Operation::Load(load), Operation::Gemm(gemm), Operation::Store(store)] {
+        let load = Load {
+            rows: 1,
+            row_lines: 1,
+            ..Load::default()
+        };
+        let gemm = Gemm {
+            m: 1,
+            k_tiles: 1,
+            ..Gemm::default()
+        };
+        let store = Store {
+            m: 1,
+            ..Store::default()
+        };
+        for operation in [
+            Operation::Load(load),
+            Operation::Gemm(gemm),
+            Operation::Store(store),
+        ] {
             for bit in 0..32 * COMMAND_WORDS {
                 let mut words = Command::new(operation).encode();
                 words[bit / 32] ^= 1 << (bit % 32);
@@ -284,12 +311,24 @@ impl Checker {
             ErrorCode::Unsupported,
         ];
         let expected: BTreeSet<u16> = codes.iter().map(|&code| code as u16).collect();
-        assert_eq!(self.seen, expected, "every verdict is reached, and no other");
+        assert_eq!(
+            self.seen, expected,
+            "every verdict is reached, and no other"
+        );
 
         for _ in 0..3_000 {
-            let program = if self.rng.chance(80) { self.address() / 64 * 64 } else { self.address() };
+            let program = if self.rng.chance(80) {
+                self.address() / 64 * 64
+            } else {
+                self.address()
+            };
             let commands = self.near(100, 16) as u16;
-            let mut words = Submission { program, commands, tag: self.rng.next() }.encode();
+            let mut words = Submission {
+                program,
+                commands,
+                tag: self.rng.next(),
+            }
+            .encode();
             if self.rng.chance(10) {
                 words[self.rng.below(16) as usize] ^= 1 << self.rng.below(32);
             }
@@ -303,12 +342,24 @@ impl Checker {
             !SUBMISSION_FIELDS.iter().any(|field| covers(&field))
         };
         for bit in (0..32 * COMMAND_WORDS).filter(|&bit| reserved(bit)) {
-            let mut words = Submission { program: 64, commands: 1, tag: 0 }.encode();
+            let mut words = Submission {
+                program: 64,
+                commands: 1,
+                tag: 0,
+            }
+            .encode();
             words[bit / 32] |= 1 << (bit % 32);
             self.submission(&words);
         }
-        assert!(self.submissions.iter().all(|&count| count > 300), "{:?}", self.submissions);
-        assert!(HEADER_FIELDS.len() == 3, "the header has the fields of which this test knows");
+        assert!(
+            self.submissions.iter().all(|&count| count > 300),
+            "{:?}",
+            self.submissions
+        );
+        assert!(
+            HEADER_FIELDS.len() == 3,
+            "the header has the fields of which this test knows"
+        );
     }
 }
 

@@ -44,8 +44,12 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
     let mut broken: Vec<u64> = vec![];
     let (mut runs, mut records, mut bad, mut flushed, mut most) = (0, 0, 0, 0, 0);
     for cycle in 0..40_000 {
-        let (ar, r, take) =
-            [(100, 100, 100), (30, 100, 100), (100, 20, 100), (100, 100, 4)][cycle / 500 % 4];
+        let (ar, r, take) = [
+            (100, 100, 100),
+            (30, 100, 100),
+            (100, 20, 100),
+            (100, 100, 4),
+        ][cycle / 500 % 4];
         // A run is asked for when nothing is under way.
         bench.set("flush", flushing.into());
         bench.set("run_valid", 0);
@@ -58,7 +62,10 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
         }
         let over = run.as_ref().is_none_or(|run| run.next == run.records);
         if over && !flushing {
-            assert!(bench.is("idle") && !bench.is("valid"), "cycle {cycle}: all was handed over");
+            assert!(
+                bench.is("idle") && !bench.is("valid"),
+                "cycle {cycle}: all was handed over"
+            );
         }
         if over && !flushing && rng.chance(50) {
             let line = (rng.next() >> 12) / beats * beats;
@@ -66,7 +73,12 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
             bench.set("run_valid", 1);
             bench.set("run_line", line);
             bench.set("run_records", records);
-            run = Some(Run { line, records, next: 0, asked: 0 });
+            run = Some(Run {
+                line,
+                records,
+                next: 0,
+                asked: 0,
+            });
             broken.clear();
             runs += 1;
         }
@@ -95,8 +107,9 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
             let is_bad = lines.clone().any(|line| broken.contains(&line));
             assert_eq!(bench.is("error"), is_bad, "record {}", run.next);
             if !is_bad {
-                let expected: Vec<u64> =
-                    lines.flat_map(|line| (0..words).map(move |at| content(line, at))).collect();
+                let expected: Vec<u64> = lines
+                    .flat_map(|line| (0..words).map(move |at| content(line, at)))
+                    .collect();
                 let got: Vec<u64> = word.iter().map(|port| bench.model.get(*port)).collect();
                 assert_eq!(got, expected, "record {}", run.next);
             }
@@ -109,16 +122,26 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
         }
         if bench.is("ar_valid") {
             let burst = (bench.get("ar_line"), bench.get("ar_lines"));
-            assert!(offered.is_none_or(|old| old == burst), "what is offered stays");
+            assert!(
+                offered.is_none_or(|old| old == burst),
+                "what is offered stays"
+            );
             offered = Some(burst);
             let run = run.as_mut().expect("lines are asked for by a run");
             assert_eq!(burst.0, run.line + run.asked, "lines follow each other");
             assert!((1..=64).contains(&burst.1));
-            assert_eq!(burst.0 / page, (burst.0 + burst.1 - 1) / page, "4 KiB are not crossed");
+            assert_eq!(
+                burst.0 / page,
+                (burst.0 + burst.1 - 1) / page,
+                "4 KiB are not crossed"
+            );
             if ar_ready {
                 offered = None;
                 run.asked += burst.1;
-                assert!(run.asked <= run.records * beats, "nothing beyond the last record");
+                assert!(
+                    run.asked <= run.records * beats,
+                    "nothing beyond the last record"
+                );
                 pending.extend(burst.0..burst.0 + burst.1);
                 if !flushing {
                     // The record at hand is not ahead.
@@ -136,7 +159,10 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
             flushed += 1;
         }
     }
-    assert!(runs > 100 && records > 1000, "{runs} runs, {records} records");
+    assert!(
+        runs > 100 && records > 1000,
+        "{runs} runs, {records} records"
+    );
     assert!(most >= AHEAD * beats, "records are read ahead");
     assert_eq!((bad > 0, flushed > 0), (errors > 0, flushes > 0));
 }

@@ -80,7 +80,11 @@ fn line_fifo(depth: usize, words: usize) {
     for cycle in 0..CYCLES {
         let (pushes, pops) = mood(cycle);
         bench.model.eval();
-        assert_eq!(bench.is("valid"), !model.is_empty(), "depth {depth}, cycle {cycle}");
+        assert_eq!(
+            bench.is("valid"),
+            !model.is_empty(),
+            "depth {depth}, cycle {cycle}"
+        );
         if let Some((line, quarters)) = model.front() {
             let got: Vec<u64> = data.iter().map(|port| bench.model.get(*port)).collect();
             assert_eq!(&got, line, "depth {depth}, cycle {cycle}");

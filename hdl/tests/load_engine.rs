@@ -22,7 +22,11 @@ struct Load {
 impl Load {
     fn random(rng: &mut Rng, index: u64) -> Self {
         let row_lines = [1, 2, 4, 64, 65, 1 + rng.below(300)][rng.below(6) as usize];
-        let rows = if row_lines > 60 { 1 + rng.below(3) } else { 1 + rng.below(40) };
+        let rows = if row_lines > 60 {
+            1 + rng.below(3)
+        } else {
+            1 + rng.below(40)
+        };
         Self {
             index,
             gives: rng.below(1 << 16),
@@ -48,17 +52,20 @@ fn offer(bench: &mut Bench, load: Option<&Load>) {
     bench.set("entry_valid", load.is_some().into());
     if let Some(load) = load {
         // The engine does not look at the tokens that were taken.
-        bench.set_fields("entry", &[
-            (load.index, 16),
-            (0xa5a5, 16),
-            (load.gives, 16),
-            (load.src_line, 53),
-            (load.buffer, 2),
-            (load.dst_line, 24),
-            (load.row_lines, 16),
-            (load.rows, 16),
-            (load.stride, 29),
-        ]);
+        bench.set_fields(
+            "entry",
+            &[
+                (load.index, 16),
+                (0xa5a5, 16),
+                (load.gives, 16),
+                (load.src_line, 53),
+                (load.buffer, 2),
+                (load.dst_line, 24),
+                (load.row_lines, 16),
+                (load.rows, 16),
+                (load.stride, 29),
+            ],
+        );
     }
 }
 
@@ -75,10 +82,26 @@ fn random(port_bytes: u64, errors: u64) {
     bench.reset();
     let mut rng = Rng(0x10ad + port_bytes + errors);
     let weathers = [
-        Weather { entries: 100, ar_ready: 100, r_valid: 100 },
-        Weather { entries: 100, ar_ready: 30, r_valid: 100 },
-        Weather { entries: 100, ar_ready: 100, r_valid: 20 },
-        Weather { entries: 3, ar_ready: 60, r_valid: 60 },
+        Weather {
+            entries: 100,
+            ar_ready: 100,
+            r_valid: 100,
+        },
+        Weather {
+            entries: 100,
+            ar_ready: 30,
+            r_valid: 100,
+        },
+        Weather {
+            entries: 100,
+            ar_ready: 100,
+            r_valid: 20,
+        },
+        Weather {
+            entries: 3,
+            ar_ready: 60,
+            r_valid: 60,
+        },
     ];
     let mut next: Option<Load> = None;
     let mut count = 0;
@@ -120,7 +143,10 @@ fn random(port_bytes: u64, errors: u64) {
                     assert_eq!(bench.get("fault_index"), index);
                     faults += 1;
                 } else {
-                    assert_eq!((bench.get("done_index"), bench.get("done_gives")), (index, gives));
+                    assert_eq!(
+                        (bench.get("done_index"), bench.get("done_gives")),
+                        (index, gives)
+                    );
                     dones += 1;
                 }
             }
@@ -133,7 +159,10 @@ fn random(port_bytes: u64, errors: u64) {
         if r_valid {
             pending -= 1;
             let (buffer, line, end) = writes.pop_front().expect("a line was asked for");
-            assert_eq!((bench.get("write_buffer"), bench.get("write_line")), (buffer, line));
+            assert_eq!(
+                (bench.get("write_buffer"), bench.get("write_line")),
+                (buffer, line)
+            );
             bad |= r_error;
             if let Some((index, gives)) = end {
                 ending = Some((bad, index, gives));
@@ -142,7 +171,10 @@ fn random(port_bytes: u64, errors: u64) {
         }
         if bench.is("ar_valid") {
             let burst = (bench.get("ar_line"), bench.get("ar_lines"));
-            assert!(offered.is_none_or(|old| old == burst), "what is offered stays");
+            assert!(
+                offered.is_none_or(|old| old == burst),
+                "what is offered stays"
+            );
             assert_eq!(Some(&burst), bursts_due.front(), "cycle {cycle}");
             offered = Some(burst);
             if ar_ready {

@@ -37,7 +37,10 @@ impl Both {
             bench,
             model: QueueModel::new(config).expect("the shape is good"),
             rng: Rng(0x4e65),
-            card: Card { counters, ..Card::default() },
+            card: Card {
+                counters,
+                ..Card::default()
+            },
             irq_status: false,
         }
     }
@@ -63,9 +66,13 @@ impl Both {
         let from_model = u64::from(self.model.read_reg(offset));
         match offset {
             regs::STATUS => {
-                from_model
-                    | if card.busy { u64::from(regs::STATUS_BUSY) } else { 0 }
-                    | if card.fatal { u64::from(regs::STATUS_FATAL) } else { 0 }
+                // After a fatal error no program runs.
+                let flags = match (card.fatal, card.busy) {
+                    (true, _) => regs::STATUS_FATAL,
+                    (false, true) => regs::STATUS_BUSY,
+                    (false, false) => 0,
+                };
+                from_model | u64::from(flags)
             }
             regs::ERROR => card.last_error,
             regs::SQ_HEAD => card.sq_head,
@@ -90,7 +97,11 @@ impl Both {
         // The value stays until the next read.
         self.bench.set("addr", self.rng.below(1 << 12));
         self.bench.model.cycle();
-        assert_eq!(self.bench.get("rdata"), expected, "offset {offset:#x}, one cycle on");
+        assert_eq!(
+            self.bench.get("rdata"),
+            expected,
+            "offset {offset:#x}, one cycle on"
+        );
     }
 
     fn write(&mut self, offset: u32, value: u32, completed: bool) {
@@ -117,12 +128,18 @@ impl Both {
             self.irq_status = false;
             self.bench.model.cycle();
             assert!(!self.bench.is("soft_reset"), "the reset clears itself");
-            assert!(self.bench.is("clear_counters"), "the counters are cleared with the rest");
+            assert!(
+                self.bench.is("clear_counters"),
+                "the counters are cleared with the rest"
+            );
         }
         self.outputs();
         if clears || resets {
             self.bench.model.cycle();
-            assert!(!self.bench.is("clear_counters"), "the clearing clears itself");
+            assert!(
+                !self.bench.is("clear_counters"),
+                "the clearing clears itself"
+            );
         }
     }
 
@@ -135,8 +152,14 @@ impl Both {
         let irq = self.irq_status && control & regs::CONTROL_IRQ_ENABLE != 0;
         assert_eq!(bench.is("irq"), irq);
         assert_eq!(bench.get("queue_log2"), value(regs::QUEUE_LOG2));
-        assert_eq!(bench.get("sq_base"), value(regs::SQ_BASE_LO) | value(regs::SQ_BASE_HI) << 32);
-        assert_eq!(bench.get("cq_base"), value(regs::CQ_BASE_LO) | value(regs::CQ_BASE_HI) << 32);
+        assert_eq!(
+            bench.get("sq_base"),
+            value(regs::SQ_BASE_LO) | value(regs::SQ_BASE_HI) << 32
+        );
+        assert_eq!(
+            bench.get("cq_base"),
+            value(regs::CQ_BASE_LO) | value(regs::CQ_BASE_HI) << 32
+        );
         assert_eq!(bench.get("sq_tail"), value(regs::SQ_TAIL));
         assert_eq!(bench.get("cq_head"), value(regs::CQ_HEAD));
         assert_eq!(bench.get("watchdog"), value(regs::WATCHDOG));
@@ -165,7 +188,13 @@ impl Both {
 
 #[test]
 fn random_accesses() {
-    for config in [Config::default(), Config { port_bytes: 32, ..Config::with_array(8, 32) }] {
+    for config in [
+        Config::default(),
+        Config {
+            port_bytes: 32,
+            ..Config::with_array(8, 32)
+        },
+    ] {
         let mut both = Both::new(config);
         both.outputs();
         both.read_all();

@@ -45,7 +45,13 @@ struct Weather {
     b_valid: u64,
 }
 
-const FAIR: Weather = Weather { entries: 100, acc_ready: 100, aw_ready: 100, w_ready: 100, b_valid: 100 };
+const FAIR: Weather = Weather {
+    entries: 100,
+    acc_ready: 100,
+    aw_ready: 100,
+    w_ready: 100,
+    b_valid: 100,
+};
 
 struct Both {
     bench: Bench,
@@ -94,13 +100,16 @@ impl Both {
             shift: (14 + rng.below(12)) as u8,
         };
         let mut value = || (rng.next() as i32) >> rng.below(20);
-        let acc = (0..ACC_ROWS).map(|_| (0..cols).map(|_| value()).collect()).collect();
+        let acc = (0..ACC_ROWS)
+            .map(|_| (0..cols).map(|_| value()).collect())
+            .collect();
         let param = |rng: &mut Rng| ColumnParam {
             scale: dyadic(rng),
             bias: rng.below(41) as i32 - 20,
         };
-        let columns =
-            (0..COLUMN_ROWS).map(|_| (0..cols).map(|_| param(&mut rng)).collect()).collect();
+        let columns = (0..COLUMN_ROWS)
+            .map(|_| (0..cols).map(|_| param(&mut rng)).collect())
+            .collect();
         let scales = (0..ROW_SCALES).map(|_| dyadic(&mut rng)).collect();
         Self {
             acc_data: bench.ports("acc_data", cols),
@@ -140,7 +149,8 @@ impl Both {
         Store {
             index,
             gives: rng.below(1 << 16),
-            dst_line: (rng.next() >> 12) / 256 * 256 + [0, 250, rng.below(256)][rng.below(3) as usize],
+            dst_line: (rng.next() >> 12) / 256 * 256
+                + [0, 250, rng.below(256)][rng.below(3) as usize],
             acc_row: rng.below((ACC_ROWS - m + 1) as u64) as usize,
             m,
             format: OutputFormat::ALL[rng.below(3) as usize],
@@ -169,32 +179,43 @@ impl Both {
         let bytes = self.bytes(&store);
         let lines = bytes.chunks(self.port_bytes);
         let all = bursts(store.dst_line, lines.len() as u64, self.port_bytes as u64);
-        self.bursts_due.extend(all.iter().map(|&(line, lines)| (line, lines, store.index)));
+        self.bursts_due
+            .extend(all.iter().map(|&(line, lines)| (line, lines, store.index)));
         for line in lines {
             assert_eq!(line.len() % (self.port_bytes / 4), 0, "whole quarters");
             let quarters = line.len() / (self.port_bytes / 4);
-            self.lines_due.push_back((line.to_vec(), (1 << quarters) - 1));
+            self.lines_due
+                .push_back((line.to_vec(), (1 << quarters) - 1));
         }
         let parts = self.cols / self.lanes;
-        let reads = (0..store.m * parts).map(|group| (group / parts, group % parts)).collect();
-        self.running.push_back(Running { store, reads, bursts: all.len() });
+        let reads = (0..store.m * parts)
+            .map(|group| (group / parts, group % parts))
+            .collect();
+        self.running.push_back(Running {
+            store,
+            reads,
+            bursts: all.len(),
+        });
     }
 
     fn offer(&mut self) {
         self.bench.set("entry_valid", self.next.is_some().into());
         if let Some(store) = &self.next {
-            self.bench.set_fields("entry", &[
-                (store.index, 16),
-                (0x5a5a, 16),
-                (store.gives, 16),
-                (store.dst_line, 53),
-                (store.acc_row as u64, 16),
-                (store.m as u64, 16),
-                (store.format as u64, 2),
-                (store.column_row as u64, 16),
-                (store.row_index as u64, 16),
-                (store.release.into(), 1),
-            ]);
+            self.bench.set_fields(
+                "entry",
+                &[
+                    (store.index, 16),
+                    (0x5a5a, 16),
+                    (store.gives, 16),
+                    (store.dst_line, 53),
+                    (store.acc_row as u64, 16),
+                    (store.m as u64, 16),
+                    (store.format as u64, 2),
+                    (store.column_row as u64, 16),
+                    (store.row_index as u64, 16),
+                    (store.release.into(), 1),
+                ],
+            );
         }
     }
 
@@ -208,13 +229,20 @@ impl Both {
         }
         let words = read.map(|(_, column_row, part, _)| {
             let params = &self.columns[column_row][part * self.lanes..][..self.lanes];
-            params.iter().flat_map(|param| param.to_words()).collect::<Vec<u32>>()
+            params
+                .iter()
+                .flat_map(|param| param.to_words())
+                .collect::<Vec<u32>>()
         });
         for (index, port) in self.column.iter().enumerate() {
-            let value = words.as_ref().map_or(rng.next() as u32, |words| words[index]);
+            let value = words
+                .as_ref()
+                .map_or(rng.next() as u32, |words| words[index]);
             self.bench.model.set(*port, u64::from(value));
         }
-        let scale = read.map_or(rng.next() as u32, |(.., scale)| self.scales[scale].to_word());
+        let scale = read.map_or(rng.next() as u32, |(.., scale)| {
+            self.scales[scale].to_word()
+        });
         self.bench.set("scale", u64::from(scale));
     }
 
@@ -222,12 +250,19 @@ impl Both {
         let read = self.bench.is("acc_read");
         let taken = read && acc_ready;
         self.stalled_groups += u64::from(read && !acc_ready);
-        assert_eq!(self.bench.is("params_read"), taken, "parameters are read with the row");
+        assert_eq!(
+            self.bench.is("params_read"),
+            taken,
+            "parameters are read with the row"
+        );
         self.in_read.push_front(None);
         if !read {
             return;
         }
-        let running = self.running.iter_mut().find(|running| !running.reads.is_empty());
+        let running = self
+            .running
+            .iter_mut()
+            .find(|running| !running.reads.is_empty());
         let running = running.expect("a row is read for a command");
         let store = &running.store;
         let (row, part) = running.reads[0];
@@ -236,9 +271,17 @@ impl Both {
             return;
         }
         let parts = self.cols / self.lanes;
-        assert_eq!(self.bench.get("column_row"), (store.column_row * parts + part) as u64);
+        assert_eq!(
+            self.bench.get("column_row"),
+            (store.column_row * parts + part) as u64
+        );
         assert_eq!(self.bench.get("scale_row"), (store.row_index + row) as u64);
-        let from = (store.acc_row + row, store.column_row, part, store.row_index + row);
+        let from = (
+            store.acc_row + row,
+            store.column_row,
+            part,
+            store.row_index + row,
+        );
         self.in_read[0] = Some(from);
         running.reads.pop_front();
         self.groups_read += 1;
@@ -246,11 +289,17 @@ impl Both {
 
     fn check_writes(&mut self, aw_ready: bool, w_ready: bool) {
         if self.bench.is("w_valid") {
-            let data: Vec<u32> =
-                self.w_data.iter().map(|port| self.bench.model.get(*port) as u32).collect();
+            let data: Vec<u32> = self
+                .w_data
+                .iter()
+                .map(|port| self.bench.model.get(*port) as u32)
+                .collect();
             let quarters = self.bench.get("w_quarters");
             let line = (data.clone(), quarters);
-            assert!(self.line_offered.as_ref().is_none_or(|old| *old == line), "a line stays");
+            assert!(
+                self.line_offered.as_ref().is_none_or(|old| *old == line),
+                "a line stays"
+            );
             self.line_offered = Some(line);
             let (left, owner) = *self.sending.front().expect("the line's burst was taken");
             assert_eq!(self.bench.is("w_last"), left == 1, "last line of its burst");
@@ -300,7 +349,10 @@ impl Both {
             if !store.release {
                 let due = self.bursts_due.iter().map(|burst| burst.2);
                 let owed = due.chain(self.unanswered.iter().copied());
-                assert!(!owed.into_iter().any(|owner| owner == store.index), "all is answered");
+                assert!(
+                    !owed.into_iter().any(|owner| owner == store.index),
+                    "all is answered"
+                );
                 assert!(ended.bursts > 0);
             }
             self.dones.push(store.index);
@@ -335,7 +387,8 @@ impl Both {
         if b_valid {
             let owner = self.answers.pop_front().expect("an answer is owed");
             let at = self.unanswered.iter().position(|&one| one == owner);
-            self.unanswered.remove(at.expect("the burst was not answered"));
+            self.unanswered
+                .remove(at.expect("the burst was not answered"));
             if b_error {
                 self.fault_now = Some(owner);
             }
@@ -375,11 +428,26 @@ fn random(cols: usize, port_bytes: usize, errors: u64) {
     both.errors = errors;
     let weathers = [
         FAIR,
-        Weather { acc_ready: 40, ..FAIR },
-        Weather { aw_ready: 5, ..FAIR },
-        Weather { w_ready: 25, ..FAIR },
+        Weather {
+            acc_ready: 40,
+            ..FAIR
+        },
+        Weather {
+            aw_ready: 5,
+            ..FAIR
+        },
+        Weather {
+            w_ready: 25,
+            ..FAIR
+        },
         Weather { b_valid: 2, ..FAIR },
-        Weather { entries: 5, acc_ready: 70, aw_ready: 50, w_ready: 50, b_valid: 30 },
+        Weather {
+            entries: 5,
+            acc_ready: 70,
+            aw_ready: 50,
+            w_ready: 50,
+            b_valid: 30,
+        },
     ];
     let commands = 160;
     let mut count = 0;
@@ -393,7 +461,10 @@ fn random(cols: usize, port_bytes: usize, errors: u64) {
         both.cycle(weather);
     }
     both.drain(FAIR);
-    assert!(both.dones.iter().copied().eq(0..commands), "commands end in their order");
+    assert!(
+        both.dones.iter().copied().eq(0..commands),
+        "commands end in their order"
+    );
     assert_eq!(both.faults > 0, errors > 0);
     assert!(both.stalled_groups > 0);
 }
@@ -435,7 +506,12 @@ fn directed(index: u64, m: usize, format: OutputFormat, release: bool) -> Store 
 #[test]
 fn release_does_not_wait_for_memory() {
     let mut both = Both::new(4, 16);
-    let dead = Weather { aw_ready: 0, w_ready: 0, b_valid: 0, ..FAIR };
+    let dead = Weather {
+        aw_ready: 0,
+        w_ready: 0,
+        b_valid: 0,
+        ..FAIR
+    };
     both.next = Some(directed(0, 8, OutputFormat::I8, true));
     for _ in 0..40 {
         both.cycle(dead);

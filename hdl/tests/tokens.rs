@@ -30,14 +30,19 @@ impl Both {
     fn new() -> Self {
         let mut bench = Bench::new(&Tokens::default(), "tokens");
         bench.reset();
-        Self { bench, counts: [0; TOKENS], overflow: None }
+        Self {
+            bench,
+            counts: [0; TOKENS],
+            overflow: None,
+        }
     }
 
     /// One cycle; gives the engine that started.
     fn cycle(&mut self, engines: [Engine; 3]) -> Option<usize> {
         for (name, engine) in ENGINES.into_iter().zip(engines) {
             self.bench.set(&format!("want_{name}"), engine.want.into());
-            self.bench.set(&format!("ready_{name}"), engine.ready.into());
+            self.bench
+                .set(&format!("ready_{name}"), engine.ready.into());
             self.bench.set(&format!("takes_{name}"), engine.takes);
             self.bench.set(&format!("done_{name}"), engine.done.into());
             self.bench.set(&format!("gives_{name}"), engine.gives);
@@ -48,12 +53,17 @@ impl Both {
         let missing = |engine: &Engine| {
             (0..TOKENS).any(|token| has(engine.takes, token) && self.counts[token] == 0)
         };
-        let started =
-            engines.iter().position(|engine| engine.want && engine.ready && !missing(engine));
+        let started = engines
+            .iter()
+            .position(|engine| engine.want && engine.ready && !missing(engine));
         for (at, (name, engine)) in ENGINES.into_iter().zip(&engines).enumerate() {
             let blocked = engine.want && missing(engine);
             assert_eq!(self.bench.is(&format!("blocked_{name}")), blocked, "{name}");
-            assert_eq!(self.bench.is(&format!("start_{name}")), started == Some(at), "{name}");
+            assert_eq!(
+                self.bench.is(&format!("start_{name}")),
+                started == Some(at),
+                "{name}"
+            );
         }
         assert_eq!(self.bench.is("overflow"), self.overflow.is_some());
         if let Some(givers) = &self.overflow {
@@ -116,7 +126,10 @@ fn random_programs() {
         // What a counter holds after an overflow is nobody's business; the program has ended.
         if both.overflow.is_some() {
             overflows += 1;
-            let engines = [Engine { takes: 0xffff, ..Engine::default() }; 3];
+            let engines = [Engine {
+                takes: 0xffff,
+                ..Engine::default()
+            }; 3];
             // Shows the overflow, whose counters this cycle must not look at.
             both.counts = both.counts.map(|count| count.min(255));
             both.cycle(engines);
@@ -126,14 +139,27 @@ fn random_programs() {
             both.reset();
         }
     }
-    assert!(starts.iter().all(|&count| count > 300) && overflows > 5, "{starts:?} {overflows}");
+    assert!(
+        starts.iter().all(|&count| count > 300) && overflows > 5,
+        "{starts:?} {overflows}"
+    );
 }
 
 #[test]
 fn a_token_counts_to_255() {
     let mut both = Both::new();
-    let give = Engine { done: true, gives: 1 << 9, index: 7, ..Engine::default() };
-    let take = Engine { want: true, ready: true, takes: 1 << 9, ..Engine::default() };
+    let give = Engine {
+        done: true,
+        gives: 1 << 9,
+        index: 7,
+        ..Engine::default()
+    };
+    let take = Engine {
+        want: true,
+        ready: true,
+        takes: 1 << 9,
+        ..Engine::default()
+    };
     for _ in 0..255 {
         both.cycle([give, Engine::default(), Engine::default()]);
     }
@@ -141,7 +167,10 @@ fn a_token_counts_to_255() {
     assert_eq!(both.cycle([give, take, Engine::default()]), Some(1));
     assert!(both.overflow.is_none());
     for _ in 0..255 {
-        assert_eq!(both.cycle([Engine::default(), Engine::default(), take]), Some(2));
+        assert_eq!(
+            both.cycle([Engine::default(), Engine::default(), take]),
+            Some(2)
+        );
     }
     assert_eq!(both.cycle([take, take, take]), None, "all tokens are taken");
     // A token given in one cycle can be taken in the next, not before.
@@ -158,7 +187,12 @@ fn a_token_counts_to_255() {
 #[test]
 fn an_overflow_names_a_command_that_gave_the_token() {
     let mut both = Both::new();
-    let give = |token: u32, index| Engine { done: true, gives: 1 << token, index, ..Engine::default() };
+    let give = |token: u32, index| Engine {
+        done: true,
+        gives: 1 << token,
+        index,
+        ..Engine::default()
+    };
     for _ in 0..255 {
         both.cycle([Engine::default(), Engine::default(), give(3, 1)]);
     }

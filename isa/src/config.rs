@@ -72,9 +72,7 @@ impl Config {
             return Err(ConfigError("the array's columns must be 4, 8, 16 or 32"));
         }
         if !matches!(self.port_bytes, 16 | 32) {
-            return Err(ConfigError(
-                "the memory port must be 16 or 32 bytes wide",
-            ));
+            return Err(ConfigError("the memory port must be 16 or 32 bytes wide"));
         }
         if self.port_bytes > 4 * self.cols {
             return Err(ConfigError(

@@ -14,7 +14,11 @@ use sim::{Card, Options};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let sizes: Vec<String> = std::env::args().skip(1).collect();
-    let sizes = if sizes.is_empty() { vec!["16x16".to_string()] } else { sizes };
+    let sizes = if sizes.is_empty() {
+        vec!["16x16".to_string()]
+    } else {
+        sizes
+    };
     for size in sizes {
         let (rows, cols) = size
             .split_once('x')

@@ -145,12 +145,12 @@ fn run(config: &Config, case: &Case) -> Result<(), TestCaseError> {
             }
             host.ring(device);
             let mut completions = Vec::new();
-            for index in 0..programs.len() {
+            for (index, program) in programs.iter().enumerate() {
                 let Some(done) = host.take(device) else {
                     let error = device.read(regs::ERROR);
                     return Err(TestCaseError::fail(format!(
                         "batch {number}, program {index} does not complete, ERROR {error:#x}: {:#?}",
-                        programs[index]
+                        program
                     )));
                 };
                 completions.push((done.tag, done.status, done.head, done.command, done.phase));

@@ -66,7 +66,9 @@ impl Array {
             first: Default::default(),
             swap: Default::default(),
             sum: many(cols).map(|_| Signal::default()).collect(),
-            pe: many(rows).map(|_| many(cols).map(|_| Pe::default()).collect()).collect(),
+            pe: many(rows)
+                .map(|_| many(cols).map(|_| Pe::default()).collect())
+                .collect(),
             act_skew: many(rows).map(Delay::new).collect(),
             weight_skew: many(cols).map(Delay::new).collect(),
             sum_skew: many(cols).map(|col| Delay::new(cols - 1 - col)).collect(),

@@ -37,13 +37,20 @@ struct Arguments {
 }
 
 fn shape(arguments: &Arguments) -> Result<Config, String> {
-    let sides = arguments.config.split_once('x').and_then(|(rows, cols)| {
-        Some((rows.parse::<u32>().ok()?, cols.parse::<u32>().ok()?))
-    });
+    let sides = arguments
+        .config
+        .split_once('x')
+        .and_then(|(rows, cols)| Some((rows.parse::<u32>().ok()?, cols.parse::<u32>().ok()?)));
     let Some((rows, cols)) = sides.filter(|(rows, cols)| *rows > 0 && *cols > 0) else {
-        return Err(format!("`{}` is no array size: write it like 16x16", arguments.config));
+        return Err(format!(
+            "`{}` is no array size: write it like 16x16",
+            arguments.config
+        ));
     };
-    let config = Config { port_bytes: arguments.port_bytes, ..Config::with_array(rows, cols) };
+    let config = Config {
+        port_bytes: arguments.port_bytes,
+        ..Config::with_array(rows, cols)
+    };
     config.check().map_err(|error| error.to_string())?;
     Ok(config)
 }
@@ -52,8 +59,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let config = shape(arguments)?;
     let emitted: Emitted = match arguments.block {
         Block::Card => hdl::emit_card(&config).map_err(|error| error.to_string())?,
-        Block::Array => emit(&Array::new(config.rows as usize, config.cols as usize), "array")
-            .map_err(|error| error.to_string())?,
+        Block::Array => emit(
+            &Array::new(config.rows as usize, config.cols as usize),
+            "array",
+        )
+        .map_err(|error| error.to_string())?,
     };
     let write = |name: &str, text: &str| {
         let path = arguments.out.join(format!("{name}.v"));

@@ -65,9 +65,17 @@ pub fn emit(block: &impl Block, top: &str) -> Result<Emitted, EmitError> {
             Role::Output => false,
             Role::Local | Role::Constant => return None,
         };
-        Some(Port { name: printed(&signal.name), width: signal.width, is_input })
+        Some(Port {
+            name: printed(&signal.name),
+            width: signal.width,
+            is_input,
+        })
     });
-    Ok(Emitted { top: top.to_string(), ports: ports.collect(), modules: library.modules })
+    Ok(Emitted {
+        top: top.to_string(),
+        ports: ports.collect(),
+        modules: library.modules,
+    })
 }
 
 #[derive(Default)]
@@ -88,17 +96,24 @@ impl Library {
                 kinds.insert(child.instance.clone(), self.add(child, &child_path)?);
             }
         }
-        let body = body(module, &kinds)
-            .map_err(|message| EmitError { module: path.to_string(), message })?;
+        let body = body(module, &kinds).map_err(|message| EmitError {
+            module: path.to_string(),
+            message,
+        })?;
         if let Some(name) = self.known.get(&body) {
             return Ok(name.clone());
         }
         let base = module_of(&module.instance);
         let count = self.used.entry(base.clone()).or_insert(0);
-        let name = if *count == 0 { base } else { format!("{base}_{count}") };
+        let name = if *count == 0 {
+            base
+        } else {
+            format!("{base}_{count}")
+        };
         *count += 1;
         self.known.insert(body.clone(), name.clone());
-        self.modules.push((name.clone(), format!("module {name} {body}")));
+        self.modules
+            .push((name.clone(), format!("module {name} {body}")));
         Ok(name)
     }
 }
@@ -117,8 +132,13 @@ fn body(module: &Module, kinds: &HashMap<String, String>) -> Result<String, Stri
     // A register is printed with a suffix, which no keyword has.
     let modules = module.children.iter().filter(|child| !child.is_register());
     let instances = modules.map(|child| &child.instance);
-    if let Some(name) = ports.chain(instances).find(|name| is_keyword(&printed(name))) {
-        return Err(format!("`{name}` is a keyword of Verilog: choose another name"));
+    if let Some(name) = ports
+        .chain(instances)
+        .find(|name| is_keyword(&printed(name)))
+    {
+        return Err(format!(
+            "`{name}` is a keyword of Verilog: choose another name"
+        ));
     }
     let mut text = String::new();
     let ports: Vec<String> = module
@@ -130,12 +150,20 @@ fn body(module: &Module, kinds: &HashMap<String, String>) -> Result<String, Stri
                 Role::Output => "output logic",
                 _ => return None,
             };
-            Some(format!("  {way} {}{}", range(signal), printed(&signal.name)))
+            Some(format!(
+                "  {way} {}{}",
+                range(signal),
+                printed(&signal.name)
+            ))
         })
         .collect();
     let _ = writeln!(text, "(\n{}\n);", ports.join(",\n"));
     constants(module, &mut text);
-    for signal in module.signals.iter().filter(|signal| signal.role == Role::Local) {
+    for signal in module
+        .signals
+        .iter()
+        .filter(|signal| signal.role == Role::Local)
+    {
         let _ = writeln!(text, "  logic {}{};", range(signal), printed(&signal.name));
     }
     for child in &module.children {
@@ -163,14 +191,25 @@ fn body(module: &Module, kinds: &HashMap<String, String>) -> Result<String, Stri
 }
 
 fn constants(module: &Module, text: &mut String) {
-    for signal in module.signals.iter().filter(|signal| signal.role == Role::Constant) {
+    for signal in module
+        .signals
+        .iter()
+        .filter(|signal| signal.role == Role::Constant)
+    {
         let name = printed(&signal.name);
-        let _ = writeln!(text, "  localparam logic {}{name} = {};", range(signal), signal.value);
+        let _ = writeln!(
+            text,
+            "  localparam logic {}{name} = {};",
+            range(signal),
+            signal.value
+        );
     }
     let mut seen = vec![];
     let children = module.children.iter().flat_map(|child| &child.signals);
     for signal in module.signals.iter().chain(children) {
-        let Some((kind, states)) = &signal.states else { continue };
+        let Some((kind, states)) = &signal.states else {
+            continue;
+        };
         if seen.contains(kind) {
             continue;
         }
@@ -189,7 +228,9 @@ fn constants(module: &Module, text: &mut String) {
 
 fn register(child: &Module, text: &mut String) {
     let name = printed(&child.instance);
-    let Some(q) = child.signals.iter().find(|signal| signal.name == "q") else { return };
+    let Some(q) = child.signals.iter().find(|signal| signal.name == "q") else {
+        return;
+    };
     let width = range(q);
     let _ = writeln!(text, "  logic {width}{name}_d;");
     let _ = writeln!(text, "  logic {width}{name}_q;");
@@ -217,12 +258,20 @@ fn instance(child: &Module, kind: &str, text: &mut String) {
 
 /// Names that the code of a module can use: its own and those of its children's ports.
 fn names(module: &Module) -> Names {
-    let own = module.signals.iter().map(|signal| (signal.name.clone(), signal));
+    let own = module
+        .signals
+        .iter()
+        .map(|signal| (signal.name.clone(), signal));
     let ports = module.children.iter().flat_map(|child| {
-        child.signals.iter().map(|signal| (format!("{}${}", child.instance, signal.name), signal))
+        child
+            .signals
+            .iter()
+            .map(|signal| (format!("{}${}", child.instance, signal.name), signal))
     });
-    let mut names: Names =
-        own.chain(ports).map(|(name, signal)| (name, (signal.width, signal.signed))).collect();
+    let mut names: Names = own
+        .chain(ports)
+        .map(|(name, signal)| (name, (signal.width, signal.signed)))
+        .collect();
     let children = module.children.iter().flat_map(|child| &child.signals);
     for signal in module.signals.iter().chain(children) {
         for state in signal.states.iter().flat_map(|(_, states)| states) {

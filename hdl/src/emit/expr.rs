@@ -93,7 +93,9 @@ impl<'a> Printer<'a> {
     }
 
     fn block(&mut self, block: &VerilogBlock) -> Result<()> {
-        block.iter().try_for_each(|statement| self.statement(statement))
+        block
+            .iter()
+            .try_for_each(|statement| self.statement(statement))
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<()> {
@@ -114,7 +116,12 @@ impl<'a> Printer<'a> {
     fn compound(&mut self, statement: &Statement) -> Result<()> {
         match statement {
             Statement::Assignment(..) => Ok(()),
-            Statement::SliceAssignment { base, width, offset, replacement } => {
+            Statement::SliceAssignment {
+                base,
+                width,
+                offset,
+                replacement,
+            } => {
                 let Expr::Signal(path) = base else {
                     return Err("the target of an assignment must be a signal".into());
                 };
@@ -168,11 +175,15 @@ impl<'a> Printer<'a> {
         if path == "clock" || path.ends_with("$clock") {
             return match source {
                 Expr::Signal(source) if self.path(source)? == "clock" => Ok(None),
-                _ => Err(format!("{path} must be driven by `clock`: there is one clock")),
+                _ => Err(format!(
+                    "{path} must be driven by `clock`: there is one clock"
+                )),
             };
         }
         let (width, _) = self.lookup(&path)?;
-        let value = self.expr(source, Some(width)).map_err(|e| format!("{path}: {e}"))?;
+        let value = self
+            .expr(source, Some(width))
+            .map_err(|e| format!("{path}: {e}"))?;
         self.line(&format!("{} = {value};", printed(&path)));
         self.targets.insert(path.clone());
         Ok(Some((path, value)))
@@ -198,17 +209,27 @@ impl<'a> Printer<'a> {
     }
 
     fn path(&self, raw: &str) -> Result<String> {
-        let path = raw.trim_start_matches('.').replace('.', "$").replace("::", "$");
+        let path = raw
+            .trim_start_matches('.')
+            .replace('.', "$")
+            .replace("::", "$");
         let path = path.strip_suffix("$next").unwrap_or(&path);
         resolve(path, &self.loops)
     }
 
     fn lookup(&self, path: &str) -> Result<(usize, bool)> {
-        self.names.get(path).copied().ok_or_else(|| format!("no signal is called `{path}`"))
+        self.names
+            .get(path)
+            .copied()
+            .ok_or_else(|| format!("no signal is called `{path}`"))
     }
 
     fn loop_value(&self, name: &str) -> Option<usize> {
-        self.loops.iter().rev().find(|(variable, _)| variable == name).map(|(_, value)| *value)
+        self.loops
+            .iter()
+            .rev()
+            .find(|(variable, _)| variable == name)
+            .map(|(_, value)| *value)
     }
 
     /// Width that an expression has by itself; literals and loop variables have none.
@@ -219,7 +240,9 @@ impl<'a> Printer<'a> {
             Expr::Literal(_) => None,
             Expr::Cast(_, bits) => Some(*bits),
             Expr::Slice(_, bits, _) => Some(*bits),
-            Expr::Paren(inner) | Expr::Unsigned(inner) | Expr::Signed(inner) => self.width(inner)?,
+            Expr::Paren(inner) | Expr::Unsigned(inner) | Expr::Signed(inner) => {
+                self.width(inner)?
+            }
             Expr::Unary(Unary::Not | Unary::Neg, inner) => self.width(inner)?,
             Expr::Unary(..) | Expr::Index(..) => Some(1),
             Expr::IndexReplace(inner, ..) => self.width(inner)?,
@@ -258,7 +281,9 @@ impl<'a> Printer<'a> {
                 self.lookup(&self.path(name)?)?.1
             }
             Expr::Signed(_) => true,
-            Expr::Paren(inner) | Expr::Unary(Unary::Neg | Unary::Not, inner) => self.signed(inner)?,
+            Expr::Paren(inner) | Expr::Unary(Unary::Neg | Unary::Not, inner) => {
+                self.signed(inner)?
+            }
             Expr::Binary(left, Op::Add | Op::Sub | Op::Mul, right) => {
                 self.signed(left)? || self.signed(right)?
             }
@@ -324,7 +349,11 @@ impl<'a> Printer<'a> {
             Expr::Cast(inner, bits) => {
                 let inner_width = self.width(inner)?;
                 let inner = self.expr(inner, inner_width)?;
-                if inner_width == Some(*bits) { inner } else { format!("{bits}'({inner})") }
+                if inner_width == Some(*bits) {
+                    inner
+                } else {
+                    format!("{bits}'({inner})")
+                }
             }
             Expr::Signed(inner) => format!("$signed({})", self.expr(inner, self.width(inner)?)?),
             Expr::Unsigned(inner) => {
@@ -409,20 +438,22 @@ impl<'a> Printer<'a> {
                 return Ok(format!("({width}'({left}) * {width}'({right}))"));
             }
             Op::LogicalAnd | Op::LogicalOr => Some(1),
-            Op::Add | Op::Sub | Op::BitXor | Op::BitAnd | Op::BitOr => {
-                want.or(self.width(&Expr::Binary(
-                    Box::new(left.clone()),
-                    op.clone(),
-                    Box::new(right.clone()),
-                ))?)
-            }
+            Op::Add | Op::Sub | Op::BitXor | Op::BitAnd | Op::BitOr => want.or(self.width(
+                &Expr::Binary(Box::new(left.clone()), op.clone(), Box::new(right.clone())),
+            )?),
             _ => left_width.or(right_width),
         };
         if self.constant(left)?.is_some() != self.constant(right)?.is_some()
             && (self.signed(left)? || self.signed(right)?)
         {
-            return Err("a literal makes a signed operation unsigned: use a signed constant".into());
+            return Err(
+                "a literal makes a signed operation unsigned: use a signed constant".into(),
+            );
         }
-        Ok(format!("({} {symbol} {})", self.expr(left, both)?, self.expr(right, both)?))
+        Ok(format!(
+            "({} {symbol} {})",
+            self.expr(left, both)?,
+            self.expr(right, both)?
+        ))
     }
 }

@@ -42,7 +42,12 @@ pub fn print(pieces: Vec<Piece>) -> String {
     let mut text = String::new();
     for group in groups.values() {
         match group.as_slice() {
-            [Piece { simple: Some((target, value)), .. }] => {
+            [
+                Piece {
+                    simple: Some((target, value)),
+                    ..
+                },
+            ] => {
                 let _ = writeln!(text, "  assign {} = {value};", printed(target));
             }
             group => {
@@ -67,17 +72,27 @@ fn without_dead_defaults(pieces: Vec<Piece>) -> Vec<Piece> {
             .find(|piece| piece.targets.contains(target) || piece.reads.contains(target));
         next.is_some_and(|piece| {
             !piece.reads.contains(target)
-                && piece.simple.as_ref().is_some_and(|(name, _)| name == target)
+                && piece
+                    .simple
+                    .as_ref()
+                    .is_some_and(|(name, _)| name == target)
         })
     };
     let keep: Vec<bool> = pieces
         .iter()
         .enumerate()
         .map(|(index, piece)| {
-            !piece.simple.as_ref().is_some_and(|(target, _)| replaced(index, target))
+            !piece
+                .simple
+                .as_ref()
+                .is_some_and(|(target, _)| replaced(index, target))
         })
         .collect();
-    pieces.into_iter().zip(keep).filter_map(|(piece, keep)| keep.then_some(piece)).collect()
+    pieces
+        .into_iter()
+        .zip(keep)
+        .filter_map(|(piece, keep)| keep.then_some(piece))
+        .collect()
 }
 
 fn root(owner: &[usize], mut index: usize) -> usize {

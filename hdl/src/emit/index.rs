@@ -24,7 +24,10 @@ pub fn resolve(path: &str, loops: &Loops) -> Result<String, String> {
 
 /// Value of an index expression.
 fn evaluate(text: &str, loops: &Loops) -> Result<usize, String> {
-    let mut parser = Parser { rest: text.trim(), loops };
+    let mut parser = Parser {
+        rest: text.trim(),
+        loops,
+    };
     let value = parser.sum().ok_or_else(|| text.to_string())?;
     if !parser.rest.is_empty() {
         return Err(text.to_string());
@@ -95,7 +98,10 @@ mod tests {
     #[test]
     fn indices_are_arithmetic_over_loop_variables() {
         let loops = vec![("i".to_string(), 3), ("j".to_string(), 5)];
-        assert_eq!(resolve("pe[i][j-1]$act", &loops).as_deref(), Ok("pe$3$4$act"));
+        assert_eq!(
+            resolve("pe[i][j-1]$act", &loops).as_deref(),
+            Ok("pe$3$4$act")
+        );
         assert_eq!(resolve("a[(i+1)*2+j]", &loops).as_deref(), Ok("a$13"));
         assert_eq!(resolve("a[k]", &loops), Err("k".to_string()));
         assert_eq!(resolve("a[i-4]", &loops), Err("i-4".to_string()));

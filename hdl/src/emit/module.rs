@@ -53,7 +53,10 @@ impl Module {
         let names = ["d", "q", "clock"];
         matches!(&self.code, Verilog::Custom(code) if code.contains("q <= d;"))
             && self.signals.len() == names.len()
-            && self.signals.iter().all(|signal| names.contains(&signal.name.as_str()))
+            && self
+                .signals
+                .iter()
+                .all(|signal| names.contains(&signal.name.as_str()))
     }
 }
 
@@ -112,6 +115,10 @@ impl Probe for Reader {
             value: atom.verilog().to_string(),
             states,
         };
-        self.open.last_mut().expect("signals live in a block").signals.push(signal);
+        self.open
+            .last_mut()
+            .expect("signals live in a block")
+            .signals
+            .push(signal);
     }
 }

@@ -89,8 +89,8 @@ impl Logic for BurstCutter {
         self.burst_valid.next = self.state.q.val() == Cut::Offer;
         self.burst_line.next = self.line.q.val();
         self.burst_lines.next = self.burst.q.val().get_bits::<8>(0);
-        self.to_page.next = self.page_lines.val()
-            - (self.line.q.val().get_bits::<24>(0) & self.page_mask.val());
+        self.to_page.next =
+            self.page_lines.val() - (self.line.q.val().get_bits::<24>(0) & self.page_mask.val());
         match self.state.q.val() {
             Cut::Idle => {
                 self.line.d.next = self.run_line.val();

@@ -4,22 +4,9 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use super::GemmEntry;
+use super::{GemmEntry, StreamTag};
 use crate::array::Delay;
 use crate::mem::Fifo;
-
-/// What travels beside a row of activations to the accumulators.
-#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
-pub struct StreamTag {
-    /// There is a row.
-    pub valid: Bit,
-    /// Add to the old sums.
-    pub add: Bit,
-    /// Last row of a command.
-    pub last: Bit,
-    /// Accumulator row.
-    pub row: Bits<16>,
-}
 
 /// What the streaming half must know of a command.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
@@ -113,6 +100,7 @@ pub struct GemmEngine {
     last_step: Constant<Bits<8>>,
     rows: Constant<Bits<24>>,
     may_load: Signal<Local, Bit>,
+    may_take: Signal<Local, Bit>,
     streams: Fifo<Stream>,
     stream: Signal<Local, Stream>,
     // Streaming half.
@@ -184,6 +172,7 @@ impl GemmEngine {
             last_step: Constant::new((rows as u64 - 1).into()),
             rows: Constant::new((rows as u64).into()),
             may_load: Default::default(),
+            may_take: Default::default(),
             streams: Fifo::new(2),
             stream: Default::default(),
             current: Default::default(),
@@ -227,9 +216,31 @@ impl Logic for GemmEngine {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, loading, load_tiles, load_base, load_step, shadow_free, shadow_full,
-            current, running, act_base, act_next, act_stride, acc_base, acc_next, m, rows_left,
-            tiles_left, add, wait_empty, index, gives, in_flight, ended, ended_with
+            self,
+            clock,
+            loading,
+            load_tiles,
+            load_base,
+            load_step,
+            shadow_free,
+            shadow_full,
+            current,
+            running,
+            act_base,
+            act_next,
+            act_stride,
+            acc_base,
+            acc_next,
+            m,
+            rows_left,
+            tiles_left,
+            add,
+            wait_empty,
+            index,
+            gives,
+            in_flight,
+            ended,
+            ended_with
         );
         self.streams.clock.next = self.clock.val();
         self.streams.reset.next = self.reset.val();
@@ -283,10 +294,8 @@ impl Logic for GemmEngine {
         self.old_start.next = bit_cast::<17, 16>(self.acc_base.q.val());
         self.old_end.next = self.old_start.val() + bit_cast::<17, 16>(self.m.q.val());
         self.new_start.next = bit_cast::<17, 16>(self.streams.data.val().acc_row);
-        self.new_end.next =
-            self.new_start.val() + bit_cast::<17, 16>(self.streams.data.val().m);
-        self.take.next =
-            self.streams.valid.val() & ((!self.current.q.val()) | self.finish.val());
+        self.new_end.next = self.new_start.val() + bit_cast::<17, 16>(self.streams.data.val().m);
+        self.take.next = self.streams.valid.val() & ((!self.current.q.val()) | self.finish.val());
         self.streams.pop.next = self.take.val();
         if self.finish.val() {
             self.current.d.next = false;
@@ -332,7 +341,12 @@ impl Logic for GemmEngine {
                 }
             }
         }
-        self.entry_ready.next = (!self.loading.q.val()) & self.streams.room.val();
+        // The last row of a command never waits, as it is not the first row of its tile; so the
+        // next command may come with it and its weights follow without a gap.
+        self.may_take.next = self.streams.room.val()
+            & ((!self.loading.q.val())
+                | ((self.load_step.q.val() == 0) & (self.load_tiles.q.val() == 1)));
+        self.entry_ready.next = self.may_take.val();
         self.stream.next.index = self.entry.val().index;
         self.stream.next.gives = self.entry.val().gives;
         self.stream.next.act_row = self.entry.val().act_row;
@@ -343,7 +357,7 @@ impl Logic for GemmEngine {
         self.stream.next.accumulate = self.entry.val().accumulate;
         self.streams.push_data.next = self.stream.val();
         self.streams.push.next = false;
-        if self.entry_valid.val() & (!self.loading.q.val()) & self.streams.room.val() {
+        if self.entry_valid.val() & self.may_take.val() {
             self.streams.push.next = true;
             self.loading.d.next = true;
             self.load_tiles.d.next = self.entry.val().k_tiles;

@@ -151,8 +151,26 @@ impl Logic for LoadEngine {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, issuing, piece, stride, row_lines, rows_left, filling, fill_index,
-            fill_gives, fill_buffer, fill_line, fill_row_lines, fill_lines_left, fill_rows_left, bad, ended, failed, last_gives, last_index
+            self,
+            clock,
+            issuing,
+            piece,
+            stride,
+            row_lines,
+            rows_left,
+            filling,
+            fill_index,
+            fill_gives,
+            fill_buffer,
+            fill_line,
+            fill_row_lines,
+            fill_lines_left,
+            fill_rows_left,
+            bad,
+            ended,
+            failed,
+            last_gives,
+            last_index
         );
         self.receipts.clock.next = self.clock.val();
         self.receipts.reset.next = self.reset.val();

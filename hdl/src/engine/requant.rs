@@ -146,9 +146,30 @@ impl Logic for RequantLane {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, magnitude_1, scale_1, shift_1, low_low, low_high, high_low, high_high,
-            shift_2, middle, outer_3, half_3, shift_3, product, half_4, shift_4, rounded, shift_5,
-            coarse, shift_6, fine, sum, result
+            self,
+            clock,
+            magnitude_1,
+            scale_1,
+            shift_1,
+            low_low,
+            low_high,
+            high_low,
+            high_high,
+            shift_2,
+            middle,
+            outer_3,
+            half_3,
+            shift_3,
+            product,
+            half_4,
+            shift_4,
+            rounded,
+            shift_5,
+            coarse,
+            shift_6,
+            fine,
+            sum,
+            result
         );
         self.acc_delay.clock.next = self.clock.val();
         self.bias_delay.clock.next = self.clock.val();
@@ -195,15 +216,15 @@ impl Logic for RequantLane {
         }
         self.shift_3.d.next = self.shift_2.q.val();
 
-        self.product.d.next = self.outer_3.q.val() + (bit_cast::<64, 33>(self.middle.q.val()) << 16);
+        self.product.d.next =
+            self.outer_3.q.val() + (bit_cast::<64, 33>(self.middle.q.val()) << 16);
         self.half_4.d.next = self.half_3.q.val();
         self.shift_4.d.next = self.shift_3.q.val();
 
         self.rounded.d.next = self.product.q.val() + self.half_4.q.val();
         self.shift_5.d.next = self.shift_4.q.val();
 
-        self.eights.next =
-            bit_cast::<6, 3>(self.shift_5.q.val().get_bits::<3>(3)) << 3;
+        self.eights.next = bit_cast::<6, 3>(self.shift_5.q.val().get_bits::<3>(3)) << 3;
         self.coarse.d.next = self.rounded.q.val() >> self.eights.val();
         self.shift_6.d.next = self.shift_5.q.val().get_bits::<3>(0);
 

@@ -4,10 +4,10 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use super::join::{JoinHalves, JoinQuarters};
-use super::requant::{REQUANT_LATENCY, RequantLane};
 use super::StoreEntry;
 use super::burst::BurstCutter;
+use super::join::{JoinHalves, JoinQuarters};
+use super::requant::{REQUANT_LATENCY, RequantLane};
 use crate::array::Delay;
 use crate::mem::{Fifo, LineFifo};
 
@@ -236,7 +236,9 @@ impl StoreEngine {
             column_base: Default::default(),
             column_first: Default::default(),
             scale_next: Default::default(),
-            part_number: (0..parts as u64).map(|part| Constant::new(part.into())).collect(),
+            part_number: (0..parts as u64)
+                .map(|part| Constant::new(part.into()))
+                .collect(),
             quarter_number: (0..4).map(|part: u64| Constant::new(part.into())).collect(),
             last_part: Constant::new((parts as u64 - 1).into()),
             credits: Default::default(),
@@ -300,10 +302,35 @@ impl Logic for StoreEngine {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, reading, waiting, index, gives, release, format, row, rows_left, part,
-            column_base, scale_next, credits, quarter, line_done, line_quarters, cutting, run_line,
-            run_length, sending, beats_left, unanswered, ended, ended_gives,
-            ended_index, failed, failed_index, run_index
+            self,
+            clock,
+            reading,
+            waiting,
+            index,
+            gives,
+            release,
+            format,
+            row,
+            rows_left,
+            part,
+            column_base,
+            scale_next,
+            credits,
+            quarter,
+            line_done,
+            line_quarters,
+            cutting,
+            run_line,
+            run_length,
+            sending,
+            beats_left,
+            unanswered,
+            ended,
+            ended_gives,
+            ended_index,
+            failed,
+            failed_index,
+            run_index
         );
         self.tag_read.clock.next = self.clock.val();
         self.tag_done.clock.next = self.clock.val();
@@ -315,9 +342,8 @@ impl Logic for StoreEngine {
         self.bursts.reset.next = self.reset.val();
         self.owners.clock.next = self.clock.val();
         self.owners.reset.next = self.reset.val();
-        self.may_burst.next = self.cutter.burst_valid.val()
-            & self.bursts.room.val()
-            & self.owners.room.val();
+        self.may_burst.next =
+            self.cutter.burst_valid.val() & self.bursts.room.val() & self.owners.room.val();
 
         // Reading half: one group of one row a cycle.
         self.acc_read.next = self.reading.q.val() & (self.credits.q.val() != 0);
@@ -409,8 +435,7 @@ impl Logic for StoreEngine {
                 }
             } else {
                 self.quarter.d.next = self.quarter.q.val() + 1;
-                self.completes.next =
-                    (self.quarter.q.val() == 3) | self.tag.val().last;
+                self.completes.next = (self.quarter.q.val() == 3) | self.tag.val().last;
                 for q in self._quarter..self._quarter_end {
                     for part in 0..4usize {
                         for i in 0..self._quarter {

@@ -90,7 +90,9 @@ impl Answer {
             state: Default::default(),
             beat: Default::default(),
             last_beat: Constant::new((beats as u64 - 1).into()),
-            beat_number: (0..beats as u64).map(|beat| Constant::new(beat.into())).collect(),
+            beat_number: (0..beats as u64)
+                .map(|beat| Constant::new(beat.into()))
+                .collect(),
             _beats: beats,
             _words: words,
             _words_end: words + 1,

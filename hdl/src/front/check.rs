@@ -1,7 +1,9 @@
 //! Checks a command before an engine sees it.
 
 use isa::command::{
-    ADDRESS_BITS, Buffer, COMMAND_BYTES, COMMAND_WORDS, GEMM_FIELDS, HEADER_FIELDS, LOAD_FIELDS, Opcode, STORE_FIELDS};
+    ADDRESS_BITS, Buffer, COMMAND_BYTES, COMMAND_WORDS, GEMM_FIELDS, HEADER_FIELDS, LOAD_FIELDS,
+    Opcode, STORE_FIELDS,
+};
 use isa::config::Config;
 use isa::error::ErrorCode;
 use isa::queue::SUBMISSION_FIELDS;
@@ -117,7 +119,10 @@ impl Check {
     pub fn new(shape: &Config) -> Self {
         let masks = |tables: &[&[isa::record::Field]]| -> Vec<Constant<Bits<32>>> {
             let masks = reserved_masks(tables);
-            masks.into_iter().map(|mask| Constant::new(u64::from(mask).into())).collect()
+            masks
+                .into_iter()
+                .map(|mask| Constant::new(u64::from(mask).into()))
+                .collect()
         };
         let chain = || (0..=COMMAND_WORDS).map(|_| Signal::default()).collect();
         let number = |value: u32| Constant::new(u64::from(value).into());
@@ -153,7 +158,9 @@ impl Check {
             line_mask: Constant::new(u64::from(shape.port_bytes - 1).into()),
             high_mask: Constant::new((!0u64 << ADDRESS_BITS).into()),
             record_mask: Constant::new((COMMAND_BYTES as u64 - 1).into()),
-            buffer_lines: Buffer::ALL.map(|buffer| Constant::new(u64::from(shape.lines(buffer)).into())).into(),
+            buffer_lines: Buffer::ALL
+                .map(|buffer| Constant::new(u64::from(shape.lines(buffer)).into()))
+                .into(),
             act_rows: Constant::new(u64::from(shape.act_rows).into()),
             wgt_rows: Constant::new(u64::from(shape.wgt_rows).into()),
             acc_rows: Constant::new(u64::from(shape.acc_rows).into()),
@@ -197,8 +204,20 @@ impl Logic for Check {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, reserved, submission_reserved, load_product, gemm_product, load_end,
-            act_end, wgt_end, gemm_acc_end, store_acc_end, scales_end, verdict, bad_submission
+            self,
+            clock,
+            reserved,
+            submission_reserved,
+            load_product,
+            gemm_product,
+            load_end,
+            act_end,
+            wgt_end,
+            gemm_acc_end,
+            store_acc_end,
+            scales_end,
+            verdict,
+            bad_submission
         );
         self.bits_load[0].next = false;
         self.bits_gemm[0].next = false;
@@ -206,10 +225,10 @@ impl Logic for Check {
         self.bits_submission[0].next = false;
         for i in 0..COMMAND_WORDS {
             self.fields.word[i].next = self.word[i].val();
-            self.bits_load[i + 1].next = self.bits_load[i].val()
-                | ((self.word[i].val() & self.reserved_load[i].val()) != 0);
-            self.bits_gemm[i + 1].next = self.bits_gemm[i].val()
-                | ((self.word[i].val() & self.reserved_gemm[i].val()) != 0);
+            self.bits_load[i + 1].next =
+                self.bits_load[i].val() | ((self.word[i].val() & self.reserved_load[i].val()) != 0);
+            self.bits_gemm[i + 1].next =
+                self.bits_gemm[i].val() | ((self.word[i].val() & self.reserved_gemm[i].val()) != 0);
             self.bits_store[i + 1].next = self.bits_store[i].val()
                 | ((self.word[i].val() & self.reserved_store[i].val()) != 0);
             self.bits_submission[i + 1].next = self.bits_submission[i].val()
@@ -235,8 +254,7 @@ impl Logic for Check {
             + bit_cast::<33, 24>(self.fields.load_dst_line.val());
         self.act_wide.next = bit_cast::<34, 24>(self.fields.gemm_act_row.val())
             + bit_cast::<34, 16>(self.fields.gemm_m.val());
-        self.act_end.d.next =
-            self.act_wide.val() + bit_cast::<34, 32>(self.gemm_product.q.val());
+        self.act_end.d.next = self.act_wide.val() + bit_cast::<34, 32>(self.gemm_product.q.val());
         for k in self._row_bits..self._row_bits_end {
             self.wgt_end.d.next = (bit_cast::<34, 16>(self.fields.gemm_k_tiles.val()) << k)
                 + bit_cast::<34, 24>(self.fields.gemm_wgt_row.val());
@@ -287,8 +305,7 @@ impl Logic for Check {
             if (self.fields.gemm_m.val() == 0) | (self.fields.gemm_k_tiles.val() == 0) {
                 self.verdict.d.next = self.zero_shape.val();
             }
-            if (self.fields.gemm_weight_format.val() != 0)
-                | (self.fields.gemm_sparsity.val() != 0)
+            if (self.fields.gemm_weight_format.val() != 0) | (self.fields.gemm_sparsity.val() != 0)
             {
                 self.verdict.d.next = self.unsupported.val();
             }

@@ -343,7 +343,8 @@ impl Logic for Control {
         self.completed.next = self.done.q.val();
         self.done.d.next = false;
         self.index.next = self.position.q.val();
-        self.settled.next = self.record_valid.val() & (self.settle.q.val() == self.check_cycles.val());
+        self.settled.next =
+            self.record_valid.val() & (self.settle.q.val() == self.check_cycles.val());
         if self.record_valid.val() & (!self.settled.val()) {
             self.settle.d.next = self.settle.q.val() + 1;
         }
@@ -354,8 +355,7 @@ impl Logic for Control {
             self.cq_line.next = self.cq_base.val().get_bits::<53>(k);
         }
         for k in self._record_bits..self._record_bits_end {
-            self.run_line.next =
-                self.sq_line.val() + (bit_cast::<53, 16>(self.head.q.val()) << k);
+            self.run_line.next = self.sq_line.val() + (bit_cast::<53, 16>(self.head.q.val()) << k);
         }
         for k in self._entry_bits..self._entry_bits_end {
             self.answer_line.next =
@@ -380,15 +380,13 @@ impl Logic for Control {
             & self.room.val();
         self.push_load.next = self.hand_out.val() & self.is_load.val();
         self.push_gemm.next = self.hand_out.val() & self.is_gemm.val();
-        self.push_store.next =
-            self.hand_out.val() & (!self.is_load.val()) & (!self.is_gemm.val());
+        self.push_store.next = self.hand_out.val() & (!self.is_load.val()) & (!self.is_gemm.val());
         self.count_cycles.next =
             (self.state.q.val() != Phase::Idle) & (self.state.q.val() != Phase::Fatal);
         self.count_busy.next = self.hand_out.val();
         self.count_input.next = self.state.q.val() == Phase::Drain;
-        self.count_output.next = (self.state.q.val() == Phase::Run)
-            & self.settled.val()
-            & (!self.room.val());
+        self.count_output.next =
+            (self.state.q.val() == Phase::Run) & self.settled.val() & (!self.room.val());
         self.count_memory.next = ((self.state.q.val() == Phase::Run)
             | (self.state.q.val() == Phase::Submission))
             & (!self.record_valid.val());
@@ -516,8 +514,7 @@ impl Logic for Control {
         }
         if (self.state.q.val() == Phase::Run) | (self.state.q.val() == Phase::Drain) {
             if (self.stuck.q.val() == 7)
-                & ((self.state.q.val() == Phase::Drain)
-                    | (self.settled.val() & (!self.room.val())))
+                & ((self.state.q.val() == Phase::Drain) | (self.settled.val() & (!self.room.val())))
             {
                 self.status.d.next = self.never_given.val();
                 self.culprit.d.next = self.blocked_index.val();

@@ -121,7 +121,9 @@ impl Fetch {
             pop: Default::default(),
             beat: Default::default(),
             last_beat: Constant::new((beats as u64 - 1).into()),
-            beat_number: (0..beats as u64).map(|beat| Constant::new(beat.into())).collect(),
+            beat_number: (0..beats as u64)
+                .map(|beat| Constant::new(beat.into()))
+                .collect(),
             bad: Default::default(),
             full: Default::default(),
             store: (0..COMMAND_WORDS).map(|_| DFF::default()).collect(),
@@ -173,8 +175,7 @@ impl Logic for Fetch {
             self.records_left.d.next = self.records_left.q.val() - self.chunk_records.val();
             self.room.d.next = self.room.q.val() - self.chunk_lines.val().get_bits::<8>(0);
             if self.pop.val() {
-                self.room.d.next =
-                    self.room.q.val() - self.chunk_lines.val().get_bits::<8>(0) + 1;
+                self.room.d.next = self.room.q.val() - self.chunk_lines.val().get_bits::<8>(0) + 1;
             }
         } else if self.pop.val() {
             self.room.d.next = self.room.q.val() + 1;

@@ -75,12 +75,24 @@ fields! {
 
 /// Connects a port to its bits.
 fn wire(code: &mut String, port: &str, bits: usize, table: &[Field], name: &str) {
-    let field = table.iter().find(|field| field.name == name).expect("the contract has the field");
+    let field = table
+        .iter()
+        .find(|field| field.name == name)
+        .expect("the contract has the field");
     assert_eq!(field.bits, bits, "width of the field {name}");
     let _ = if field.lo + bits > 32 {
-        writeln!(code, "assign {port} = {{word_{}, word_{}}};", field.word + 1, field.word)
+        writeln!(
+            code,
+            "assign {port} = {{word_{}, word_{}}};",
+            field.word + 1,
+            field.word
+        )
     } else {
-        writeln!(code, "assign {port} = word_{}[{} +: {bits}];", field.word, field.lo)
+        writeln!(
+            code,
+            "assign {port} = word_{}[{} +: {bits}];",
+            field.word, field.lo
+        )
     };
 }
 

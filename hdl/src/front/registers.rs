@@ -9,11 +9,30 @@ use rust_hdl_widgets::dff_setup;
 
 /// Registers that are read, in the order in which [`Registers`] gives their values.
 const READ: [u32; 25] = [
-    regs::ID, regs::VERSION, regs::CAP_ARRAY, regs::CAP_PORT, regs::CAP_ACT_ROWS,
-    regs::CAP_WGT_ROWS, regs::CAP_ACC_ROWS, regs::CAP_COLUMN_ROWS, regs::CAP_ROW_SCALES,
-    regs::CAP_DATAPATHS, regs::CONTROL, regs::STATUS, regs::ERROR, regs::IRQ_STATUS,
-    regs::WATCHDOG, regs::SQ_BASE_LO, regs::SQ_BASE_HI, regs::CQ_BASE_LO, regs::CQ_BASE_HI,
-    regs::QUEUE_LOG2, regs::SQ_TAIL, regs::CQ_HEAD, regs::SQ_HEAD, regs::CQ_TAIL,
+    regs::ID,
+    regs::VERSION,
+    regs::CAP_ARRAY,
+    regs::CAP_PORT,
+    regs::CAP_ACT_ROWS,
+    regs::CAP_WGT_ROWS,
+    regs::CAP_ACC_ROWS,
+    regs::CAP_COLUMN_ROWS,
+    regs::CAP_ROW_SCALES,
+    regs::CAP_DATAPATHS,
+    regs::CONTROL,
+    regs::STATUS,
+    regs::ERROR,
+    regs::IRQ_STATUS,
+    regs::WATCHDOG,
+    regs::SQ_BASE_LO,
+    regs::SQ_BASE_HI,
+    regs::CQ_BASE_LO,
+    regs::CQ_BASE_HI,
+    regs::QUEUE_LOG2,
+    regs::SQ_TAIL,
+    regs::CQ_HEAD,
+    regs::SQ_HEAD,
+    regs::CQ_TAIL,
     regs::COUNTER_CONTROL,
 ];
 /// How many of [`READ`] come before `CONTROL`: they never change.
@@ -153,7 +172,10 @@ impl Registers {
             counter_low: (0..counters).map(|_| Signal::default()).collect(),
             counter_high: (0..counters).map(|_| Signal::default()).collect(),
             value: READ.iter().map(|_| Signal::default()).collect(),
-            fixed: READ[..FIXED].iter().map(|&offset| number(regs::reset_value(offset, shape))).collect(),
+            fixed: READ[..FIXED]
+                .iter()
+                .map(|&offset| number(regs::reset_value(offset, shape)))
+                .collect(),
             offset: READ.iter().map(|&offset| word(offset)).collect(),
             counter_low_offset: (0..counters).map(low).collect(),
             counter_high_offset: (0..counters).map(high).collect(),
@@ -192,8 +214,22 @@ impl Logic for Registers {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, answer, control, resetting, irq_status, watchdog_cycles, sq_low, sq_high,
-            cq_low, cq_high, log2, tail, head, freeze, clear
+            self,
+            clock,
+            answer,
+            control,
+            resetting,
+            irq_status,
+            watchdog_cycles,
+            sq_low,
+            sq_high,
+            cq_low,
+            cq_high,
+            log2,
+            tail,
+            head,
+            freeze,
+            clear
         );
         self.at.next = self.addr.val().get_bits::<10>(2);
         for i in 0..self._fixed {

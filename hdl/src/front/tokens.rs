@@ -242,10 +242,8 @@ impl Logic for Tokens {
             self.token[i].clock.next = self.clock.val();
             self.token[i].reset.next = self.reset.val();
             self.token[i].take.next = self.taken.val().get_bit(i);
-            self.token[i].give_load.next =
-                self.done_load.val() & self.gives_load.val().get_bit(i);
-            self.token[i].give_gemm.next =
-                self.done_gemm.val() & self.gives_gemm.val().get_bit(i);
+            self.token[i].give_load.next = self.done_load.val() & self.gives_load.val().get_bit(i);
+            self.token[i].give_gemm.next = self.done_gemm.val() & self.gives_gemm.val().get_bit(i);
             self.token[i].give_store.next =
                 self.done_store.val() & self.gives_store.val().get_bit(i);
             self.overflows[i + 1].next = self.overflows[i].val() | self.token[i].overflow.val();

@@ -126,8 +126,25 @@ impl Logic for Accumulators {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, tag_1, tag_2, tag_3, add_1, add_2, last_1, last_2, last_3, last_4, high_1,
-            high_2, high_3, row_1, row_2, row_3, read_high_1, read_high_2
+            self,
+            clock,
+            tag_1,
+            tag_2,
+            tag_3,
+            add_1,
+            add_2,
+            last_1,
+            last_2,
+            last_3,
+            last_4,
+            high_1,
+            high_2,
+            high_3,
+            row_1,
+            row_2,
+            row_3,
+            read_high_1,
+            read_high_2
         );
         self.low.clock.next = self.clock.val();
         self.high.clock.next = self.clock.val();

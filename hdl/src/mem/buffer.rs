@@ -106,7 +106,11 @@ impl Logic for Buffer {
         } else {
             let _ = writeln!(code, "logic [{}:0] part;", read_parts - 1);
             let _ = writeln!(code, "always_ff @(posedge clock) begin");
-            let _ = writeln!(code, "  if (read) part <= {};", bits("read_row", 0, read_parts));
+            let _ = writeln!(
+                code,
+                "  if (read) part <= {};",
+                bits("read_row", 0, read_parts)
+            );
             let _ = writeln!(code, "  case (part)");
             for part in 0..lanes / read_words {
                 let label = if part + 1 == lanes / read_words {

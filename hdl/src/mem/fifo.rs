@@ -43,7 +43,10 @@ impl<T: Synth> Fifo<T> {
     /// # Panics
     /// If `depth` is not a power of two of at least 2.
     pub fn new(depth: usize) -> Self {
-        assert!(depth.is_power_of_two() && depth >= 2, "a queue's depth is a power of two");
+        assert!(
+            depth.is_power_of_two() && depth >= 2,
+            "a queue's depth is a power of two"
+        );
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -77,7 +80,11 @@ impl<T: Synth> Logic for Fifo<T> {
         );
         let _ = writeln!(code, "assign data = store[head[{}:0]];", bits - 1);
         let _ = writeln!(code, "always_ff @(posedge clock) begin");
-        let _ = writeln!(code, "  if (push) store[tail[{}:0]] <= push_data;", bits - 1);
+        let _ = writeln!(
+            code,
+            "  if (push) store[tail[{}:0]] <= push_data;",
+            bits - 1
+        );
         let _ = writeln!(code, "  if (reset) begin");
         let _ = writeln!(code, "    head <= {0}'d0;\n    tail <= {0}'d0;", bits + 1);
         let _ = writeln!(code, "  end else begin");

@@ -53,7 +53,10 @@ impl Logic for LineFifo {
     fn hdl(&self) -> Verilog {
         let bits = self._depth.ilog2();
         let last = self._depth - 1;
-        let (head, tail) = (format!("head[{}:0]", bits - 1), format!("tail[{}:0]", bits - 1));
+        let (head, tail) = (
+            format!("head[{}:0]", bits - 1),
+            format!("tail[{}:0]", bits - 1),
+        );
         let mut code = String::new();
         let _ = writeln!(code, "logic [{bits}:0] head, tail;");
         let _ = writeln!(code, "initial begin");

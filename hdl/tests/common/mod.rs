@@ -19,7 +19,11 @@ pub fn design(emitted: &Emitted) -> Design {
         width: port.width as u32,
         dir: if port.is_input { Dir::In } else { Dir::Out },
     });
-    Design { top: emitted.top.clone(), verilog: emitted.verilog(), ports: ports.collect() }
+    Design {
+        top: emitted.top.clone(),
+        verilog: emitted.verilog(),
+        ports: ports.collect(),
+    }
 }
 
 impl Bench {
@@ -27,10 +31,15 @@ impl Bench {
     pub fn new(block: &impl Block, name: &str) -> Self {
         let design = design(&emit(block, name).expect("the block is emitted"));
         verilate::lint(&design, &[]).expect("the block is free of lint");
-        let library =
-            verilate::build(&design, &Options::default(), Path::new(env!("CARGO_TARGET_TMPDIR")))
-                .expect("the block builds");
-        Self { model: library.instantiate() }
+        let library = verilate::build(
+            &design,
+            &Options::default(),
+            Path::new(env!("CARGO_TARGET_TMPDIR")),
+        )
+        .expect("the block builds");
+        Self {
+            model: library.instantiate(),
+        }
     }
 
     pub fn port(&self, name: &str) -> PortRef {
@@ -39,7 +48,9 @@ impl Bench {
 
     /// Ports `name_0`, `name_1` and so on.
     pub fn ports(&self, name: &str, count: usize) -> Vec<PortRef> {
-        (0..count).map(|index| self.port(&format!("{name}_{index}"))).collect()
+        (0..count)
+            .map(|index| self.port(&format!("{name}_{index}")))
+            .collect()
     }
 
     pub fn set(&mut self, name: &str, value: u64) {
@@ -71,7 +82,9 @@ impl Bench {
         }
         match words.as_slice() {
             [low] => self.model.set(port, u64::from(*low)),
-            [low, high] => self.model.set(port, u64::from(*low) | u64::from(*high) << 32),
+            [low, high] => self
+                .model
+                .set(port, u64::from(*low) | u64::from(*high) << 32),
             words => self.model.set_words(port, words),
         }
     }
@@ -90,7 +103,8 @@ impl Bench {
         };
         let mut at = 0;
         let mut field = |&width: &usize| {
-            let bit = |bit: usize| u64::from(words[(at + bit) / 32] >> ((at + bit) % 32) & 1) << bit;
+            let bit =
+                |bit: usize| u64::from(words[(at + bit) / 32] >> ((at + bit) % 32) & 1) << bit;
             let value = (0..width).map(bit).sum();
             at += width;
             value

@@ -36,8 +36,8 @@ pub(crate) fn configs() -> Vec<Config> {
     list.extend([
         small(4, 4, 16),
         small(4, 8, 32),
-        small(16, 16, 8),
-        small(32, 4, 8),
+        small(16, 16, 16),
+        small(32, 4, 16),
         small(32, 32, 32),
     ]);
     list.push(Config {

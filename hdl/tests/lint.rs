@@ -1,0 +1,43 @@
+//! Whole cards pass Verilator's lint without a waiver.
+
+mod common;
+
+use isa::config::Config;
+
+fn check(config: &Config) {
+    let emitted = hdl::emit_card(config).expect("the card is emitted");
+    verilate::lint(&common::design(&emitted), &[]).expect("the card is free of lint");
+}
+
+#[test]
+fn small_cards() {
+    check(&Config::with_array(4, 4));
+    check(&Config::with_array(8, 8));
+    check(&Config {
+        port_bytes: 32,
+        ..Config::with_array(8, 8)
+    });
+}
+
+#[test]
+fn middle_cards() {
+    check(&Config::with_array(8, 16));
+    check(&Config::default());
+}
+
+#[test]
+fn largest_card() {
+    check(&Config {
+        port_bytes: 32,
+        ..Config::with_array(32, 32)
+    });
+}
+
+#[test]
+fn impossible_cards_are_refused() {
+    let error = hdl::emit_card(&Config {
+        rows: 5,
+        ..Config::default()
+    });
+    assert!(matches!(error, Err(hdl::EmitCardError::Config(_))));
+}
