@@ -1,5 +1,8 @@
 //! The RTL of Systole in Rust-HDL, one block a file, and the emitter that makes Verilog of it.
-#![allow(clippy::collapsible_match, reason = "rust-hdl's kernels know no match guards")]
+#![allow(
+    clippy::collapsible_match,
+    reason = "rust-hdl's kernels know no match guards"
+)]
 
 pub mod array;
 pub mod card;

@@ -1,7 +1,10 @@
 //! The emitter: what it refuses, what it merges, and that tiny blocks mean in Verilator what
 //! their kernels say, where rust-hdl's own printer goes wrong.
 #![allow(clippy::precedence, reason = "precedence is what is tested")]
-#![allow(clippy::collapsible_match, reason = "rust-hdl's kernels know no match guards")]
+#![allow(
+    clippy::collapsible_match,
+    reason = "rust-hdl's kernels know no match guards"
+)]
 
 mod common;
 

@@ -48,6 +48,15 @@ fn value(literal: &VerilogLiteral) -> Result<u128> {
     u128::from_str_radix(digits, 16).map_err(|_| format!("literal {text} is negative or too wide"))
 }
 
+/// Whether an expression is a signal or a part of one: nothing is computed.
+fn is_name(expr: &Expr) -> bool {
+    match expr {
+        Expr::Signal(_) | Expr::Slice(..) | Expr::Index(..) => true,
+        Expr::Paren(inner) => is_name(inner),
+        _ => false,
+    }
+}
+
 impl<'a> Printer<'a> {
     /// A printer that knows these names.
     pub fn new(names: &'a Names) -> Self {
@@ -348,11 +357,15 @@ impl<'a> Printer<'a> {
             Expr::Literal(_) => unreachable!("literals are constants"),
             Expr::Cast(inner, bits) => {
                 let inner_width = self.width(inner)?;
-                let inner = self.expr(inner, inner_width)?;
-                if inner_width == Some(*bits) {
-                    inner
-                } else {
-                    format!("{bits}'({inner})")
+                let text = self.expr(inner, inner_width)?;
+                match inner_width {
+                    Some(width) if width == *bits => text,
+                    // Verilator computes what a cast holds at the wider width, so that a carry
+                    // survives; what a concatenation holds keeps its own.
+                    Some(width) if width < *bits && !is_name(inner) => {
+                        format!("{{{}'d0, {text}}}", bits - width)
+                    }
+                    _ => format!("{bits}'({text})"),
                 }
             }
             Expr::Signed(inner) => format!("$signed({})", self.expr(inner, self.width(inner)?)?),

@@ -1,14 +1,20 @@
 //! The engines that run commands at the same time.
 
 mod burst;
-#[allow(missing_docs, reason = "the derive of LogicStruct adds methods without docs")]
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
 mod entry;
 mod gemm;
 mod join;
 mod load;
 mod requant;
 mod store;
-#[allow(missing_docs, reason = "the derive of LogicStruct adds methods without docs")]
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
 mod tag;
 
 pub use burst::BurstCutter;
