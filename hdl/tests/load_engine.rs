@@ -48,9 +48,6 @@ impl Load {
     }
 }
 
-/// Buffer and line of a write, and what ends with it.
-type Written = (u64, u64, Option<(u64, u64)>);
-
 fn offer(bench: &mut Bench, load: Option<&Load>) {
     bench.set("entry_valid", load.is_some().into());
     if let Some(load) = load {
@@ -116,7 +113,7 @@ fn random(port_bytes: u64, errors: u64) {
     // Lines that memory still has to give.
     let mut pending = 0u64;
     // Lines still to come, with where they go, whether they end a command, and the command.
-    let mut writes: VecDeque<Written> = VecDeque::new();
+    let mut writes: VecDeque<Write> = VecDeque::new();
     let mut bad = false;
     // What must be told in this cycle.
     let mut ending: Option<(bool, u64, u64)> = None;

@@ -1,8 +1,8 @@
 //! From matrix products to command programs.
 //!
-//! [`emit`] writes the commands in the order of their meaning, [`hazard`] finds who must wait for
+//! `emit` writes the commands in the order of their meaning, `hazard` finds who must wait for
 //! whom, a simulation ([`crate::sched`]) with endless queues tells when each could start, and
-//! [`order`] sorts them by that. The result has no addresses; [`Program::bind`] gives them.
+//! `order` sorts them by that. The result has no addresses; [`Program::bind`] gives them.
 
 mod emit;
 mod hazard;

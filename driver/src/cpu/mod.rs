@@ -1,9 +1,9 @@
 //! int8 matrix products on the CPU, bit-identical to [`isa::numerics`].
 //!
-//! Right operands are widened to int16 and packed into panels of 16 columns ([`pack`]); a kernel
-//! multiplies a few rows by one panel ([`kernel`]), which never saturates whatever the values, and
+//! Right operands are widened to int16 and packed into panels of 16 columns (`pack`); a kernel
+//! multiplies a few rows by one panel (`kernel`), which never saturates whatever the values, and
 //! the sums of a panel are requantised while they are still in the first-level cache
-//! ([`requant`]). Packed [`Weights`](crate::matmul::Weights) are kept from one call to the next.
+//! (`requant`). Packed [`Weights`](crate::matmul::Weights) are kept from one call to the next.
 
 mod gemm;
 mod kernel;
