@@ -1,6 +1,6 @@
 //! Records of 32-bit little-endian words whose layout stands in one table.
 //!
-//! [`record!`](crate::record) makes, from one list of fields, the Rust struct, its encoder, its
+//! [`record!`](macro@crate::record) makes, from one list of fields, the Rust struct, its encoder, its
 //! decoder and the table [`Field`]s that the documentation and the RTL are generated from.
 
 /// One field of a record.
