@@ -452,6 +452,7 @@ fn random(cols: usize, port_bytes: usize, errors: u64) {
     let commands = 160;
     let mut count = 0;
     while count < commands {
+        assert!(both.cycle < 200_000, "STORE hangs");
         let weather = weathers[both.cycle as usize / 400 % weathers.len()];
         if both.next.is_none() && both.rng.chance(weather.entries) {
             let store = both.random(count);
