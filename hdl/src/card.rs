@@ -539,8 +539,7 @@ impl Logic for Card {
         self.activations.read_row.next = self.gemm.act_row.val();
         self.weights.read.next = self.gemm.wgt_read.val();
         self.weights.read_row.next = self.gemm.wgt_row.val();
-        self.array.shift.next = self.gemm.shift.val();
-        self.array.first.next = self.gemm.first.val();
+        self.array.load.next = self.gemm.load.val();
         self.array.swap.next = self.gemm.swap.val();
         for i in 0..self._act_words {
             self.act_word[i].clock.next = self.clock.val();

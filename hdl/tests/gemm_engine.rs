@@ -47,7 +47,7 @@ struct Run {
     stream_at: (usize, u64, u64),
     weight_tiles: VecDeque<(u64, u64)>,
     /// Pulses that must come in a cycle.
-    shifts: VecDeque<(u64, bool)>,
+    loads: VecDeque<u64>,
     swaps: VecDeque<u64>,
     tags: VecDeque<(u64, [u64; 4])>,
     added: VecDeque<u64>,
@@ -72,7 +72,7 @@ impl Run {
             weight_at: (0, 0, 0),
             stream_at: (0, 0, 0),
             weight_tiles: VecDeque::new(),
-            shifts: VecDeque::new(),
+            loads: VecDeque::new(),
             swaps: VecDeque::new(),
             tags: VecDeque::new(),
             added: VecDeque::new(),
@@ -105,7 +105,7 @@ impl Run {
         }
     }
 
-    /// A row of weights, the last row of a tile first.
+    /// A row of weights.
     fn weights(&mut self) {
         if !self.bench.is("wgt_read") {
             return;
@@ -113,14 +113,14 @@ impl Run {
         let (command, tile, step) = self.weight_at;
         assert!(command < self.taken.len(), "weights are read for a command");
         let gemm = &self.commands[command];
-        let row = gemm.wgt_row + tile * self.rows + (self.rows - 1 - step);
+        let row = gemm.wgt_row + tile * self.rows + step;
         assert_eq!(
             self.bench.get("wgt_row"),
             row,
             "command {command} tile {tile} step {step}"
         );
-        self.shifts.push_back((self.cycle + 2, step == 0));
         if step == 0 {
+            self.loads.push_back(self.cycle + 2);
             self.weight_tiles.push_back((self.cycle, 0));
         }
         self.weight_at.2 += 1;
@@ -183,13 +183,10 @@ impl Run {
 
     /// What leaves the engine some cycles after the reads.
     fn pulses(&mut self) {
-        let now = |due: Option<u64>| due == Some(self.cycle);
-        let shift = now(self.shifts.front().map(|due| due.0));
-        assert_eq!(self.bench.is("shift"), shift, "cycle {}", self.cycle);
-        let first = shift && self.shifts[0].1;
-        assert_eq!(self.bench.is("first"), first, "cycle {}", self.cycle);
-        if shift {
-            self.shifts.pop_front();
+        let load = self.loads.front() == Some(&self.cycle);
+        assert_eq!(self.bench.is("load"), load, "cycle {}", self.cycle);
+        if load {
+            self.loads.pop_front();
         }
         let swap = self.swaps.front() == Some(&self.cycle);
         assert_eq!(self.bench.is("swap"), swap, "cycle {}", self.cycle);

@@ -8,8 +8,8 @@ use super::{Delay, Pe, SUM_BITS};
 /// `rows x cols` processing elements; one row of activations in and one row of sums out a cycle.
 ///
 /// ```text
-///            weight[cols]  shift, first  swap
-///                 v             v         v
+///            weight[cols]  load   swap
+///                 v          v     v
 ///            +-----------------------------+
 /// act[rows]->|   rows x cols of Pe, skew   |-> sum[cols]
 ///            +-----------------------------+
@@ -18,11 +18,14 @@ use super::{Delay, Pe, SUM_BITS};
 /// Timing, all at the ports:
 /// * The sums of the activations of cycle t stand at `sum` in cycle t + rows + cols: activations
 ///   are skewed by row and sums straightened by column inside.
-/// * A tile of weights enters in `rows` consecutive cycles of `shift`, its last row first, with
-///   `first` in the first of them. It may begin in the cycle of the `swap` before it, and its own `swap` may follow the last cycle of
-///   `shift` at once: a tile needs `rows` cycles, hidden while the tile before it multiplies.
+/// * A tile of weights enters in `rows` consecutive cycles, its first row first and with `load`.
+///   It may begin in the cycle of the `swap` before it, and its own `swap` may follow its last row
+///   at once: a tile needs `rows` cycles, hidden while the tile before it multiplies.
 /// * Activations of the cycle after `swap` are the first that meet the new weights.
-/// * `shift` must not pause within a tile: its start travels down the rows by itself.
+///
+/// The weights of a column pass all its elements at once and each keeps the one that its mark
+/// meets. Both marks travel like the activations, down a row and right a column in a cycle, so
+/// that the elements of one diagonal share them and a tile never meets the `swap` before it.
 ///
 /// There is no backpressure: the array never waits, so whatever enters must have room behind it.
 #[derive(LogicBlock)]
@@ -33,10 +36,8 @@ pub struct Array {
     pub act: Vec<Signal<In, Signed<8>>>,
     /// One weight a column.
     pub weight: Vec<Signal<In, Signed<8>>>,
-    /// Take `weight` as the next row of the next tile.
-    pub shift: Signal<In, Bit>,
-    /// With `shift`: it is the first row of its tile.
-    pub first: Signal<In, Bit>,
+    /// `weight` is the first row of the next tile; the others follow.
+    pub load: Signal<In, Bit>,
     /// Use the next tile from the next cycle on.
     pub swap: Signal<In, Bit>,
     /// One sum a column.
@@ -45,25 +46,26 @@ pub struct Array {
     act_skew: Vec<Delay<Signed<8>>>,
     weight_skew: Vec<Delay<Signed<8>>>,
     sum_skew: Vec<Delay<Signed<SUM_BITS>>>,
-    swap_row: Vec<DFF<Bit>>,
-    shift_row: Vec<DFF<Bit>>,
+    load_mark: Vec<DFF<Bit>>,
+    swap_mark: Vec<DFF<Bit>>,
+    load_tap: Vec<Signal<Local, Bit>>,
     swap_tap: Vec<Signal<Local, Bit>>,
-    shift_tap: Vec<Signal<Local, Bit>>,
     _rows: usize,
     _last_row: usize,
     _cols: usize,
+    _diagonals: usize,
 }
 
 impl Array {
     /// An array of this size.
     pub fn new(rows: usize, cols: usize) -> Self {
         let many = |count: usize| 0..count;
+        let diagonals = rows + cols - 1;
         Self {
             clock: Default::default(),
             act: many(rows).map(|_| Signal::default()).collect(),
             weight: many(cols).map(|_| Signal::default()).collect(),
-            shift: Default::default(),
-            first: Default::default(),
+            load: Default::default(),
             swap: Default::default(),
             sum: many(cols).map(|_| Signal::default()).collect(),
             pe: many(rows)
@@ -72,13 +74,14 @@ impl Array {
             act_skew: many(rows).map(Delay::new).collect(),
             weight_skew: many(cols).map(Delay::new).collect(),
             sum_skew: many(cols).map(|col| Delay::new(cols - 1 - col)).collect(),
-            swap_row: many(rows - 1).map(|_| DFF::default()).collect(),
-            shift_row: many(rows - 1).map(|_| DFF::default()).collect(),
-            swap_tap: many(rows).map(|_| Signal::default()).collect(),
-            shift_tap: many(rows).map(|_| Signal::default()).collect(),
+            load_mark: many(diagonals - 1).map(|_| DFF::default()).collect(),
+            swap_mark: many(diagonals - 1).map(|_| DFF::default()).collect(),
+            load_tap: many(diagonals).map(|_| Signal::default()).collect(),
+            swap_tap: many(diagonals).map(|_| Signal::default()).collect(),
             _rows: rows,
             _last_row: rows - 1,
             _cols: cols,
+            _diagonals: diagonals,
         }
     }
 }
@@ -86,40 +89,35 @@ impl Array {
 impl Logic for Array {
     #[hdl_gen]
     fn update(&mut self) {
+        self.load_tap[0].next = self.load.val();
         self.swap_tap[0].next = self.swap.val();
-        self.shift_tap[0].next = self.shift.val();
-        for i in 1..self._rows {
-            self.swap_row[i - 1].clock.next = self.clock.val();
-            self.swap_row[i - 1].d.next = self.swap_tap[i - 1].val();
-            self.swap_tap[i].next = self.swap_row[i - 1].q.val();
-            self.shift_row[i - 1].clock.next = self.clock.val();
-            self.shift_row[i - 1].d.next = self.shift_tap[i - 1].val();
-            // A row starts one cycle after the row above it, and all rows end together.
-            self.shift_tap[i].next =
-                self.shift_row[i - 1].q.val() & self.shift.val() & (!self.first.val());
+        for i in 1..self._diagonals {
+            self.load_mark[i - 1].clock.next = self.clock.val();
+            self.load_mark[i - 1].d.next = self.load_tap[i - 1].val();
+            self.load_tap[i].next = self.load_mark[i - 1].q.val();
+            self.swap_mark[i - 1].clock.next = self.clock.val();
+            self.swap_mark[i - 1].d.next = self.swap_tap[i - 1].val();
+            self.swap_tap[i].next = self.swap_mark[i - 1].q.val();
         }
         for i in 0..self._rows {
             self.act_skew[i].clock.next = self.clock.val();
             self.act_skew[i].data_in.next = self.act[i].val();
             self.pe[i][0].act_in.next = self.act_skew[i].data_out.val();
-            self.pe[i][0].shift_in.next = self.shift_tap[i].val();
-            self.pe[i][0].swap_in.next = self.swap_tap[i].val();
             for j in 0..self._cols {
                 self.pe[i][j].clock.next = self.clock.val();
+                self.pe[i][j].load.next = self.load_tap[i + j].val();
+                self.pe[i][j].swap.next = self.swap_tap[i + j].val();
+                self.pe[i][j].weight_in.next = self.weight_skew[j].data_out.val();
             }
             for j in 1..self._cols {
                 self.pe[i][j].act_in.next = self.pe[i][j - 1].act_out.val();
-                self.pe[i][j].shift_in.next = self.pe[i][j - 1].shift_out.val();
-                self.pe[i][j].swap_in.next = self.pe[i][j - 1].swap_out.val();
             }
         }
         for j in 0..self._cols {
             self.weight_skew[j].clock.next = self.clock.val();
             self.weight_skew[j].data_in.next = self.weight[j].val();
-            self.pe[0][j].weight_in.next = self.weight_skew[j].data_out.val();
             self.pe[0][j].sum_in.next = 0.into();
             for i in 1..self._rows {
-                self.pe[i][j].weight_in.next = self.pe[i - 1][j].weight_out.val();
                 self.pe[i][j].sum_in.next = self.pe[i - 1][j].sum_out.val();
             }
             self.sum_skew[j].clock.next = self.clock.val();

@@ -15,16 +15,16 @@ pub const SUM_BITS: usize = 24;
 ///                  v        v
 ///            +-----------------------+
 ///  act_in  ->| act   x active        |-> act_out    (1 cycle)
-///  shift_in->| shadow -> product ->+ |-> shift_out  (1 cycle)
-///  swap_in ->|                     | |-> swap_out   (1 cycle)
+///  load    ->| shadow -> product ->+ |
+///  swap    ->|                       |
 ///            +-----------------------+
-///                  v        v
-///             weight_out  sum_out
+///                           v
+///                        sum_out
 /// ```
 ///
-/// * `shift_in`: the shadow weight takes `weight_in`; the shadow is `weight_out`.
-/// * `swap_in`: the active weight takes the shadow; it multiplies from the next cycle on. Shift
-///   and swap in one cycle are legal: the swap takes the old shadow.
+/// * `load`: the shadow weight takes `weight_in`.
+/// * `swap`: the active weight takes the shadow; it multiplies from the next cycle on. Load and
+///   swap in one cycle are legal: the swap takes the old shadow.
 /// * `sum_out` in cycle t+2 is `sum_in` of cycle t+1 plus `act_in` of cycle t times the weight:
 ///   the product has a register of its own, so that the adder's carry chain does not follow the
 ///   multiplier in one cycle.
@@ -36,18 +36,12 @@ pub struct Pe {
     pub act_in: Signal<In, Signed<8>>,
     /// Activation to the right.
     pub act_out: Signal<Out, Signed<8>>,
-    /// Next weight from above.
+    /// The weights of this column pass here, one row a cycle.
     pub weight_in: Signal<In, Signed<8>>,
-    /// Next weight to below.
-    pub weight_out: Signal<Out, Signed<8>>,
-    /// Move the next weights down by one row.
-    pub shift_in: Signal<In, Bit>,
-    /// `shift_in`, one cycle later.
-    pub shift_out: Signal<Out, Bit>,
-    /// Start to use the next weight.
-    pub swap_in: Signal<In, Bit>,
-    /// `swap_in`, one cycle later.
-    pub swap_out: Signal<Out, Bit>,
+    /// Keep `weight_in` for the next tile.
+    pub load: Signal<In, Bit>,
+    /// Start to use the kept weight.
+    pub swap: Signal<In, Bit>,
     /// Partial sum from above.
     pub sum_in: Signal<In, Signed<SUM_BITS>>,
     /// Partial sum to below.
@@ -57,26 +51,19 @@ pub struct Pe {
     active: DFF<Signed<8>>,
     product: DFF<Signed<16>>,
     sum: DFF<Signed<SUM_BITS>>,
-    shift: DFF<Bit>,
-    swap: DFF<Bit>,
     wide: Signal<Local, Signed<32>>,
 }
 
 impl Logic for Pe {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, act, shadow, active, product, sum, shift, swap);
+        dff_setup!(self, clock, act, shadow, active, product, sum);
         self.act.d.next = self.act_in.val();
         self.act_out.next = self.act.q.val();
-        self.shift.d.next = self.shift_in.val();
-        self.shift_out.next = self.shift.q.val();
-        self.swap.d.next = self.swap_in.val();
-        self.swap_out.next = self.swap.q.val();
-        if self.shift_in.val() {
+        if self.load.val() {
             self.shadow.d.next = self.weight_in.val();
         }
-        self.weight_out.next = self.shadow.q.val();
-        if self.swap_in.val() {
+        if self.swap.val() {
             self.active.d.next = self.shadow.q.val();
         }
         self.wide.next = signed_bit_cast::<16, 8>(self.act_in.val())

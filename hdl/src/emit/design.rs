@@ -1,6 +1,6 @@
 //! A whole design: modules printed bottom-up, those that are alike merged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use rust_hdl_core::ast::Verilog;
@@ -166,28 +166,50 @@ fn body(module: &Module, kinds: &HashMap<String, String>) -> Result<String, Stri
     {
         let _ = writeln!(text, "  logic {}{};", range(signal), printed(&signal.name));
     }
-    for child in &module.children {
-        if child.is_register() {
-            register(child, &mut text);
-        } else {
-            instance(child, &kinds[&child.instance], &mut text);
-        }
-    }
+    let names = names(module);
+    let mut statements = String::new();
+    let mut merged = BTreeSet::new();
     match &module.code {
         Verilog::Combinatorial(block) => {
-            let names = names(module);
-            text.push_str(&groups::print(Printer::new(&names).print(block)?));
+            // What can be told without a signal between value and register shows only when all
+            // statements are known.
+            let pieces = Printer::new(&names, &merged).print(block)?;
+            merged = groups::registers(&pieces, &inputs_of_registers(module));
+            let pieces = Printer::new(&names, &merged).print(block)?;
+            statements = groups::print(pieces, &merged);
         }
         Verilog::Custom(code) => {
             for line in code.lines() {
-                let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+                let _ = writeln!(statements, "{}", format!("  {line}").trim_end());
             }
         }
         Verilog::Empty => {}
         _ => return Err("black boxes and wrappers are not used here".into()),
     }
+    for child in &module.children {
+        if child.is_register() {
+            register(child, &merged, &mut text);
+        } else {
+            instance(child, &kinds[&child.instance], &mut text);
+        }
+    }
+    text.push_str(&statements);
     text.push_str("endmodule\n");
     Ok(text)
+}
+
+/// Paths of the inputs of the registers of a module.
+fn inputs_of_registers(module: &Module) -> BTreeSet<String> {
+    module
+        .children
+        .iter()
+        .filter(|child| child.is_register())
+        .map(|child| input_of(&child.instance))
+        .collect()
+}
+
+fn input_of(register: &str) -> String {
+    format!("{register}$d")
 }
 
 fn constants(module: &Module, text: &mut String) {
@@ -226,16 +248,19 @@ fn constants(module: &Module, text: &mut String) {
     }
 }
 
-fn register(child: &Module, text: &mut String) {
+/// Declares a register; what it takes is told here unless its input is `merged` into statements.
+fn register(child: &Module, merged: &BTreeSet<String>, text: &mut String) {
     let name = printed(&child.instance);
     let Some(q) = child.signals.iter().find(|signal| signal.name == "q") else {
         return;
     };
     let width = range(q);
-    let _ = writeln!(text, "  logic {width}{name}_d;");
     let _ = writeln!(text, "  logic {width}{name}_q;");
     let _ = writeln!(text, "  initial {name}_q = {}'d0;", q.width);
-    let _ = writeln!(text, "  always_ff @(posedge clock) {name}_q <= {name}_d;");
+    if !merged.contains(&input_of(&child.instance)) {
+        let _ = writeln!(text, "  logic {width}{name}_d;");
+        let _ = writeln!(text, "  always_ff @(posedge clock) {name}_q <= {name}_d;");
+    }
 }
 
 fn instance(child: &Module, kind: &str, text: &mut String) {

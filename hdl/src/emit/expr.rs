@@ -31,6 +31,7 @@ pub struct Piece {
 /// Prints the code of one module.
 pub struct Printer<'a> {
     names: &'a Names,
+    registers: &'a BTreeSet<String>,
     loops: Loops,
     text: String,
     depth: usize,
@@ -48,6 +49,11 @@ fn value(literal: &VerilogLiteral) -> Result<u128> {
     u128::from_str_radix(digits, 16).map_err(|_| format!("literal {text} is negative or too wide"))
 }
 
+/// Printed name of the output of a register.
+pub fn output_of(register: &str) -> String {
+    format!("{}_q", printed(register))
+}
+
 /// Whether an expression is a signal or a part of one: nothing is computed.
 fn is_name(expr: &Expr) -> bool {
     match expr {
@@ -58,10 +64,12 @@ fn is_name(expr: &Expr) -> bool {
 }
 
 impl<'a> Printer<'a> {
-    /// A printer that knows these names.
-    pub fn new(names: &'a Names) -> Self {
+    /// A printer that knows these names. What is assigned to the inputs of `registers` (paths that
+    /// end with `$d`) is printed as an assignment of the register itself.
+    pub fn new(names: &'a Names, registers: &'a BTreeSet<String>) -> Self {
         Self {
             names,
+            registers,
             loops: vec![],
             text: String::new(),
             depth: 0,
@@ -136,11 +144,11 @@ impl<'a> Printer<'a> {
                 };
                 let path = self.path(path)?;
                 self.lookup(&path)?;
-                self.targets.insert(path.clone());
-                let base = printed(&path);
+                let (base, equals) = self.assigned(&path);
                 let offset = self.offset(offset)?;
                 let value = self.expr(replacement, Some(*width))?;
-                self.line(&format!("{base}[{offset} +: {width}] = {value};"));
+                self.line(&format!("{base}[{offset} +: {width}] {equals} {value};"));
+                self.targets.insert(path);
                 Ok(())
             }
             Statement::If(conditional) => self.conditional(conditional, "if"),
@@ -193,9 +201,18 @@ impl<'a> Printer<'a> {
         let value = self
             .expr(source, Some(width))
             .map_err(|e| format!("{path}: {e}"))?;
-        self.line(&format!("{} = {value};", printed(&path)));
+        let (name, equals) = self.assigned(&path);
+        self.line(&format!("{name} {equals} {value};"));
         self.targets.insert(path.clone());
         Ok(Some((path, value)))
+    }
+
+    /// How a target is printed, and the sign of its assignment.
+    fn assigned(&self, path: &str) -> (String, &'static str) {
+        match path.strip_suffix("$d") {
+            Some(register) if self.registers.contains(path) => (output_of(register), "<="),
+            _ => (printed(path), "="),
+        }
     }
 
     fn conditional(&mut self, conditional: &VerilogConditional, keyword: &str) -> Result<()> {

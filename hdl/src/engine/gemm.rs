@@ -33,15 +33,15 @@ pub struct Ending {
 /// ```text
 /// entry_valid, entry ->|            |-> wgt_read, wgt_row
 /// entry_ready        <-| GemmEngine |-> act_read, act_row
-/// done, done_gives   <-|            |-> shift, first, swap (2 later)
+/// done, done_gives   <-|            |-> load, swap        (2 later)
 /// added_last         ->|            |-> tag                (rows + cols + 1 later)
 /// ```
 ///
-/// * The weight half runs one tile ahead: it reads the rows of the next tile, last first, as soon
-///   as the tile before it has begun. The streaming half begins a tile when its weights are in
+/// * The weight half runs one tile ahead: it reads the rows of the next tile as soon as the tile
+///   before it has begun. The streaming half begins a tile when its weights are in
 ///   the array, in the cycle after the last row of the tile before it. A tile takes
 ///   `max(m, rows)` cycles.
-/// * `shift` and `swap` leave two cycles after the reads that they belong to, with the weights;
+/// * `load` and `swap` leave two cycles after the reads that they belong to, with the weights;
 ///   activations must reach the array three cycles after `act_read` (two of the buffer and one
 ///   register). `tag` leaves so that it announces the sums two cycles ahead.
 /// * A command that adds to some of the accumulator rows of the command before it, but begins at
@@ -68,10 +68,8 @@ pub struct GemmEngine {
     pub act_read: Signal<Out, Bit>,
     /// The row.
     pub act_row: Signal<Out, Bits<24>>,
-    /// To the array, with the weights.
-    pub shift: Signal<Out, Bit>,
     /// To the array, with the first row of a tile.
-    pub first: Signal<Out, Bit>,
+    pub load: Signal<Out, Bit>,
     /// To the array, one cycle before the activations.
     pub swap: Signal<Out, Bit>,
     /// To the accumulators.
@@ -93,14 +91,14 @@ pub struct GemmEngine {
     // Weight half.
     loading: DFF<Bit>,
     load_tiles: DFF<Bits<16>>,
-    load_base: DFF<Bits<24>>,
+    load_row: DFF<Bits<24>>,
     load_step: DFF<Bits<8>>,
     shadow_free: DFF<Bit>,
     shadow_full: DFF<Bit>,
     last_step: Constant<Bits<8>>,
-    rows: Constant<Bits<24>>,
     may_load: Signal<Local, Bit>,
     may_take: Signal<Local, Bit>,
+    entry_taken: Signal<Local, Bit>,
     streams: Fifo<Stream>,
     stream: Signal<Local, Stream>,
     // Streaming half.
@@ -133,8 +131,7 @@ pub struct GemmEngine {
     in_flight: DFF<Bits<8>>,
     ended: DFF<Bit>,
     ended_with: DFF<Ending>,
-    shift_delay: Delay<Bit>,
-    first_delay: Delay<Bit>,
+    load_delay: Delay<Bit>,
     swap_delay: Delay<Bit>,
     tag_delay: Delay<StreamTag>,
 }
@@ -152,8 +149,7 @@ impl GemmEngine {
             wgt_row: Default::default(),
             act_read: Default::default(),
             act_row: Default::default(),
-            shift: Default::default(),
-            first: Default::default(),
+            load: Default::default(),
             swap: Default::default(),
             tag: Default::default(),
             added_last: Default::default(),
@@ -165,14 +161,14 @@ impl GemmEngine {
             starved: Default::default(),
             loading: Default::default(),
             load_tiles: Default::default(),
-            load_base: Default::default(),
+            load_row: Default::default(),
             load_step: Default::default(),
             shadow_free: Default::default(),
             shadow_full: Default::default(),
             last_step: Constant::new((rows as u64 - 1).into()),
-            rows: Constant::new((rows as u64).into()),
             may_load: Default::default(),
             may_take: Default::default(),
+            entry_taken: Default::default(),
             streams: Fifo::new(2),
             stream: Default::default(),
             current: Default::default(),
@@ -204,8 +200,7 @@ impl GemmEngine {
             in_flight: Default::default(),
             ended: Default::default(),
             ended_with: Default::default(),
-            shift_delay: Delay::new(2),
-            first_delay: Delay::new(2),
+            load_delay: Delay::new(2),
             swap_delay: Delay::new(2),
             tag_delay: Delay::new(rows + cols + 1),
         }
@@ -220,7 +215,7 @@ impl Logic for GemmEngine {
             clock,
             loading,
             load_tiles,
-            load_base,
+            load_row,
             load_step,
             shadow_free,
             shadow_full,
@@ -246,8 +241,7 @@ impl Logic for GemmEngine {
         self.streams.reset.next = self.reset.val();
         self.pending.clock.next = self.clock.val();
         self.pending.reset.next = self.reset.val();
-        self.shift_delay.clock.next = self.clock.val();
-        self.first_delay.clock.next = self.clock.val();
+        self.load_delay.clock.next = self.clock.val();
         self.swap_delay.clock.next = self.clock.val();
         self.tag_delay.clock.next = self.clock.val();
 
@@ -319,20 +313,20 @@ impl Logic for GemmEngine {
                 & (self.old_start.val() < self.new_end.val());
         }
 
-        // Weight half: rows of the next tile, last first.
+        // Weight half: rows of the next tile.
         self.may_load.next =
             self.loading.q.val() & (self.shadow_free.q.val() | self.tile_start.val());
         self.wgt_read.next = self.may_load.val();
-        self.wgt_row.next = self.load_base.q.val() + bit_cast::<24, 8>(self.load_step.q.val());
+        self.wgt_row.next = self.load_row.q.val();
         if self.tile_start.val() {
             self.shadow_free.d.next = true;
             self.shadow_full.d.next = false;
         }
         if self.may_load.val() {
+            self.load_row.d.next = self.load_row.q.val() + 1;
             self.load_step.d.next = self.load_step.q.val() - 1;
             if self.load_step.q.val() == 0 {
                 self.load_step.d.next = self.last_step.val();
-                self.load_base.d.next = self.load_base.q.val() + self.rows.val();
                 self.load_tiles.d.next = self.load_tiles.q.val() - 1;
                 self.shadow_free.d.next = false;
                 self.shadow_full.d.next = true;
@@ -356,12 +350,12 @@ impl Logic for GemmEngine {
         self.stream.next.k_tiles = self.entry.val().k_tiles;
         self.stream.next.accumulate = self.entry.val().accumulate;
         self.streams.push_data.next = self.stream.val();
-        self.streams.push.next = false;
-        if self.entry_valid.val() & self.may_take.val() {
-            self.streams.push.next = true;
+        self.entry_taken.next = self.entry_valid.val() & self.may_take.val();
+        self.streams.push.next = self.entry_taken.val();
+        if self.entry_taken.val() {
             self.loading.d.next = true;
             self.load_tiles.d.next = self.entry.val().k_tiles;
-            self.load_base.d.next = self.entry.val().wgt_row;
+            self.load_row.d.next = self.entry.val().wgt_row;
             self.load_step.d.next = self.last_step.val();
         }
 
@@ -384,11 +378,9 @@ impl Logic for GemmEngine {
             & (self.in_flight.q.val() == 0)
             & (!self.ended.q.val());
 
-        self.shift_delay.data_in.next = self.may_load.val();
-        self.shift.next = self.shift_delay.data_out.val();
-        self.first_delay.data_in.next =
+        self.load_delay.data_in.next =
             self.may_load.val() & (self.load_step.q.val() == self.last_step.val());
-        self.first.next = self.first_delay.data_out.val();
+        self.load.next = self.load_delay.data_out.val();
         self.swap_delay.data_in.next = self.tile_start.val();
         self.swap.next = self.swap_delay.data_out.val();
         self.tag_delay.data_in.next = self.tag_now.val();

@@ -46,7 +46,8 @@ pub struct GroupTag {
 ///   of int8; the last line of a command may hold fewer: `w_quarters` tells which quarters count.
 /// * Bursts come from a [`BurstCutter`].
 /// * `done` comes when the accumulators have been read (`release`), or when memory has answered
-///   every write; `idle` only when it has answered all.
+///   every write; `idle` only when it has answered all. A `fault` does not hold `done` back: it
+///   ends the program, and with it the tokens that `done` gives.
 #[derive(LogicBlock)]
 pub struct StoreEngine {
     /// Clock.
@@ -99,7 +100,7 @@ pub struct StoreEngine {
     pub b_valid: Signal<In, Bit>,
     /// It could not write it.
     pub b_error: Signal<In, Bit>,
-    /// A command has ended well.
+    /// A command has ended.
     pub done: Signal<Out, Bit>,
     /// Tokens that it gives.
     pub done_gives: Signal<Out, Bits<16>>,

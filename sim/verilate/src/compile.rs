@@ -45,6 +45,16 @@ const LINK_FLAGS: &[&str] = &[
 /// How classes are compiled that run once.
 const SLOW_OPTIMISATION: &[&str] = &["-O0"];
 
+/// Stands before the classes that run in every cycle. The runtime extends a sign with three
+/// operations that compilers do not recognise; two shifts become one move, and an array of
+/// multipliers extends three signs an element: a sixth of the time of a 16x16 card.
+const FAST_PROLOGUE: &str = r#"#include "verilated.h"
+template <int From> static inline IData extend_sign(IData value) {
+    return static_cast<IData>(static_cast<int32_t>(value << (32 - From)) >> (32 - From));
+}
+#define VL_EXTENDS_II(to, from, value) extend_sign<from>(value)
+"#;
+
 /// How a model is built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
@@ -81,6 +91,7 @@ impl<'a> Compiler<'a> {
             String::from_utf8_lossy(&version).into_owned(),
             format!("{options:?} {VERILATOR_FLAGS:?} {CXX_FLAGS:?} {LINK_FLAGS:?}"),
             format!("{:?} {SLOW_OPTIMISATION:?}", options.optimisation()),
+            FAST_PROLOGUE.into(),
         ];
         if options.native {
             key.push(processor());
@@ -115,8 +126,8 @@ impl<'a> Compiler<'a> {
         let (slow, fast): (Vec<PathBuf>, Vec<PathBuf>) = sources(&classes, work)
             .into_iter()
             .partition(|path| path.to_string_lossy().ends_with("__Slow.cpp"));
-        let fast = unit(work, "fast", &fast, shim)?;
-        let slow = unit(work, "slow", &slow, "")?;
+        let fast = unit(work, "fast", FAST_PROLOGUE, &fast, shim)?;
+        let slow = unit(work, "slow", "", &slow, "")?;
         let optimisation = self.options.optimisation();
         let mut objects = thread::scope(|scope| {
             let slow = scope.spawn(|| self.compile(design, &slow, SLOW_OPTIMISATION, work));
@@ -243,9 +254,16 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// Writes one C++ file that includes `sources` and ends with `tail`, so that calls are inlined.
-fn unit(work: &Path, name: &str, sources: &[PathBuf], tail: &str) -> Result<PathBuf, Error> {
-    let mut text = String::new();
+/// Writes one C++ file that begins with `prologue`, includes `sources` and ends with `tail`, so
+/// that calls are inlined.
+fn unit(
+    work: &Path,
+    name: &str,
+    prologue: &str,
+    sources: &[PathBuf],
+    tail: &str,
+) -> Result<PathBuf, Error> {
+    let mut text = prologue.to_string();
     for source in sources {
         text += &format!("#include \"{}\"\n", source.display());
     }
