@@ -48,6 +48,21 @@ pub struct Embeddings {
     pub digests: Option<BTreeMap<String, NodeDigest>>,
 }
 
+/// Cosine of the angle between two vectors, which tells how near in meaning two texts are; 0 if
+/// one of them is zero.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        let terms = a.iter().zip(b);
+        terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths > 0.0 {
+        dot(a, b) / lengths
+    } else {
+        0.0
+    }
+}
+
 /// Where the quantised weights came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

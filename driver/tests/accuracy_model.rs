@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 use systole::cpu::{CpuBackend, Kernels};
-use systole::embed::{EmbedOptions, Embedder};
+use systole::embed::{EmbedOptions, Embedder, cosine};
 use systole::model::fetch::KnownModel;
 use systole::model::{TooLong, float};
 use systole::quant::CALIBRATION;
@@ -45,16 +45,6 @@ fn embedder() -> Embedder {
     let model = KnownModel::find("minilm").expect("it is known");
     let folder = model.fetch().expect("the model can be fetched");
     Embedder::load(&folder, &mut |_, _| ()).expect("the model loads")
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
-    };
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// Similarities of all pairs.

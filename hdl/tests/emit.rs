@@ -375,6 +375,124 @@ fn states_follow_each_other() {
     assert_eq!(seen, [0, 0, 0, 1, 0, 0, 1, 0]);
 }
 
+/// Registers in every way that kernels use them.
+#[derive(LogicBlock, Default)]
+struct Registers {
+    pub clock: Signal<In, Clock>,
+    pub a: Signal<In, Bits<8>>,
+    pub go: Signal<In, Bit>,
+    /// All registers, and the inputs of `looked` and `shared`.
+    pub y: Signal<Out, Bits<40>>,
+    pub looked_at: Signal<Out, Bits<8>>,
+    pub told: Signal<Out, Bit>,
+    plain: DFF<Bits<8>>,
+    held: DFF<Bits<8>>,
+    left: DFF<Bits<8>>,
+    right: DFF<Bits<8>>,
+    looked: DFF<Bits<8>>,
+    shared: DFF<Bits<8>>,
+}
+
+impl Logic for Registers {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, plain, held, left, right, looked, shared);
+        self.plain.d.next = self.a.val();
+        // The last assignment wins; without one the value stays.
+        if self.go.val() {
+            self.held.d.next = self.a.val();
+            self.held.d.next = self.held.q.val() + self.a.val();
+        }
+        // Both take the old value of the other.
+        self.left.d.next = self.right.q.val() + 1;
+        self.right.d.next = self.left.q.val();
+        if self.a.val() == 0 {
+            self.right.d.next = self.plain.q.val();
+        }
+        // The input itself is read.
+        if self.go.val() {
+            self.looked.d.next = self.a.val() + self.looked.q.val();
+        }
+        self.looked_at.next = self.looked.d.val();
+        // One condition for a register and an output.
+        self.told.next = false;
+        if self.go.val() & (self.a.val() < 99) {
+            self.told.next = true;
+            self.shared.d.next = self.shared.q.val() + 1;
+        }
+        self.y.next = bit_cast::<40, 8>(self.plain.q.val())
+            | (bit_cast::<40, 8>(self.held.q.val()) << 8)
+            | (bit_cast::<40, 8>(self.left.q.val()) << 16)
+            | (bit_cast::<40, 8>(self.right.q.val()) << 24)
+            | (bit_cast::<40, 8>(self.shared.q.val()) << 32);
+    }
+}
+
+#[test]
+fn registers_take_their_inputs_at_the_clock() {
+    let mut bench = Bench::new(&Registers::default(), "registers");
+    let mut rng = Rng(0xd0ff);
+    let [
+        mut plain,
+        mut held,
+        mut left,
+        mut right,
+        mut looked,
+        mut shared,
+    ] = [0u8; 6];
+    for _ in 0..500 {
+        let (a, go) = (
+            rng.next() as u8 & [0, 0xff][rng.below(2) as usize],
+            rng.chance(50),
+        );
+        bench.set("a", a.into());
+        bench.set("go", go.into());
+        bench.model.eval();
+        let y = [plain, held, left, right, shared, 0, 0, 0];
+        assert_eq!(bench.get("y"), u64::from_le_bytes(y));
+        let told = go && a < 99;
+        assert_eq!(bench.is("told"), told);
+        if go {
+            held = held.wrapping_add(a);
+            looked = looked.wrapping_add(a);
+        }
+        assert_eq!(bench.get("looked_at"), looked.into());
+        (left, right) = (right.wrapping_add(1), if a == 0 { plain } else { left });
+        plain = a;
+        shared = shared.wrapping_add(told.into());
+        bench.model.cycle();
+    }
+}
+
+#[test]
+fn a_register_has_a_signal_before_it_only_where_one_is_needed() {
+    let emitted = emit(&Registers::default(), "registers").expect("the block is emitted");
+    let text = &emitted.modules[0].1;
+    let has_signal = |name: &str| text.contains(&format!(" {name}_d;"));
+    for name in ["plain", "held", "left", "right"] {
+        assert!(!has_signal(name), "{name}: {text}");
+    }
+    assert!(has_signal("looked") && has_signal("shared"), "{text}");
+}
+
+tiny!(Latch, Bits<8>, Bits<8>, Bits<8>, {});
+
+impl Logic for Latch {
+    #[hdl_gen]
+    fn update(&mut self) {
+        if self.a.val() == 7 {
+            self.y.next = self.b.val();
+        }
+    }
+}
+
+#[test]
+fn a_latch_does_not_pass_the_lint() {
+    let emitted = emit(&Latch::default(), "tiny").expect("the block is emitted");
+    let error = verilate::lint(&common::design(&emitted), &[]).expect_err("there is a latch");
+    assert!(error.to_string().contains("LATCH"), "{error}");
+}
+
 tiny!(TooLarge, Signed<16>, Signed<16>, Bits<8>, {    big: Constant<Bits<8>> = Constant::new(1.into()),
 });
 

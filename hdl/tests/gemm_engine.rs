@@ -256,7 +256,7 @@ impl Run {
         assert!(self.bench.is("idle"));
         let tiles: u64 = self.commands.iter().map(|gemm| gemm.k_tiles).sum();
         assert_eq!(self.tiles.len() as u64, tiles);
-        assert!(self.tags.is_empty() && self.dones.is_empty() && self.shifts.is_empty());
+        assert!(self.tags.is_empty() && self.dones.is_empty() && self.loads.is_empty());
         self
     }
 

@@ -4,6 +4,7 @@ use crate::command::Buffer;
 
 /// Parameters of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Config {
     /// Rows of the array: values of K taken in one cycle. 4, 8, 16 or 32.
     pub rows: u32,

@@ -37,7 +37,7 @@ pub fn for_config(config: &Config, fst: bool) -> Result<Library, Error> {
     Ok(verilate::build(&design, &options, &folder)?)
 }
 
-/// Where built models are kept: `models` in `SYSTOLE_CACHE`, else in `systole` in
+/// Where built cards are kept: `cards` in `SYSTOLE_CACHE`, else in `systole` in
 /// `XDG_CACHE_HOME` or in `.cache` of the home folder.
 ///
 /// # Errors

@@ -146,10 +146,6 @@ fn waveforms_are_written_on_request() {
     let path = folder.path().join("card.fst");
     let mut plain = card(&Options::default());
     assert!(plain.trace(&path).is_err(), "not asked for");
-    // Installing the headers needs root, so a machine may lack them.
-    if let Err(error @ verilate::Error::FstHeaders { .. }) = build(true) {
-        return eprintln!("no waveforms here: {error}");
-    }
     let mut card = card(&Options {
         fst: true,
         ..Options::default()

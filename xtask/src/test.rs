@@ -46,9 +46,11 @@ pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
     report(&outcomes)
 }
 
+// Both in the profile of the tests: what they need compiled is then compiled once.
 fn clippy() -> Command {
     cargo(&[
         "clippy",
+        "--release",
         "--workspace",
         "--all-targets",
         "--",
@@ -57,7 +59,7 @@ fn clippy() -> Command {
 }
 
 fn rustdoc() -> Command {
-    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command = cargo(&["doc", "--release", "--workspace", "--no-deps"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }

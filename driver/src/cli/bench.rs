@@ -16,7 +16,6 @@ use super::card::{Engine, Surroundings, TraceArgs};
 use super::device::{Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::gemm::run_one;
-use super::info::Shape;
 use super::table::{grouped, known, percent};
 use super::{print_json, progress, report};
 
@@ -86,7 +85,7 @@ struct Json {
     sim_cycles_per_second: Option<f64>,
     /// Of the run that `cycles` is of.
     counters: Option<BTreeMap<&'static str, u64>>,
-    config: Option<Shape>,
+    config: Option<Config>,
     memory: Memory,
     seed: u64,
     /// Cycles of each run.
@@ -181,7 +180,7 @@ fn gemm(args: GemmArgs) -> Result<()> {
         exact,
         sim_cycles_per_second: engine.speed(),
         counters: report::by_name(counters.clone()),
-        config: config.as_ref().map(Shape::from),
+        config,
         memory: Memory {
             latency: args.latency,
             bandwidth: args.bandwidth,

@@ -48,13 +48,7 @@ struct Json<'a> {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
-    let mut checks = vec![
-        verilator(),
-        compiler(),
-        waveforms(),
-        python(),
-        cache_folder(),
-    ];
+    let mut checks = vec![verilator(), compiler(), python(), cache_folder()];
     checks.extend(models()?);
     checks.push(device());
     let missing = checks
@@ -151,23 +145,6 @@ fn compiler() -> Check {
         found,
         "sudo apt-get install g++",
     )
-}
-
-fn waveforms() -> Check {
-    let headers = ["zlib.h", "lz4.h"];
-    let missing: Vec<&str> = headers
-        .into_iter()
-        .filter(|header| {
-            let args = ["-E", "-x", "c++", "-include", header, "/dev/null"];
-            first_line(Command::new(cxx()).args(args)).is_err()
-        })
-        .collect();
-    let found = match missing.as_slice() {
-        [] => Ok(headers.join(", ")),
-        missing => Err(format!("the compiler does not find {}", missing.join(", "))),
-    };
-    let fix = "sudo apt-get install zlib1g-dev liblz4-dev";
-    Check::new("FST headers", "waveforms (--trace)", false, found, fix)
 }
 
 fn python() -> Check {

@@ -54,7 +54,7 @@ struct Cpu {
 enum Card {
     Open {
         device: String,
-        config: Shape,
+        config: Config,
         registers: BTreeMap<&'static str, u32>,
     },
     Closed {
@@ -75,44 +75,6 @@ struct Caches {
 struct Usage {
     files: u64,
     bytes: u64,
-}
-
-/// A [`Config`] for JSON.
-#[derive(Serialize)]
-pub struct Shape {
-    rows: u32,
-    cols: u32,
-    port_bytes: u32,
-    act_rows: u32,
-    wgt_rows: u32,
-    acc_rows: u32,
-    column_rows: u32,
-    row_scales: u32,
-}
-
-impl From<&Config> for Shape {
-    fn from(config: &Config) -> Self {
-        let Config {
-            rows,
-            cols,
-            port_bytes,
-            act_rows,
-            wgt_rows,
-            acc_rows,
-            column_rows,
-            row_scales,
-        } = *config;
-        Self {
-            rows,
-            cols,
-            port_bytes,
-            act_rows,
-            wgt_rows,
-            acc_rows,
-            column_rows,
-            row_scales,
-        }
-    }
 }
 
 /// Runs the command.
@@ -156,7 +118,7 @@ fn card(args: &Args) -> Result<Card> {
     }
     Ok(Card::Open {
         device: card.name().into(),
-        config: Shape::from(card.config()),
+        config: *card.config(),
         registers,
     })
 }
@@ -170,8 +132,7 @@ fn caches() -> Result<Caches> {
     Ok(Caches {
         models,
         quantised: usage(&folder.join("quantised")),
-        // Fetched models are folders, so that only built cards are counted here.
-        cards: usage(&folder.join("models")),
+        cards: usage(&folder.join("cards")),
         folder,
     })
 }
@@ -222,7 +183,7 @@ fn print(json: &Json) -> Result<()> {
             registers,
         } => {
             writeln!(out, "card         {device}")?;
-            let Shape {
+            let Config {
                 rows,
                 cols,
                 port_bytes,

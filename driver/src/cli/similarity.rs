@@ -4,6 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
+use systole::embed::cosine;
+
 use super::embed::{Account, WorkArgs};
 use super::failure::Result;
 use super::table::Table;
@@ -71,20 +73,4 @@ fn table(texts: &[String], matrix: &[Vec<f64>]) -> Table {
         table.row(cells);
     }
     table
-}
-
-/// Cosine of the angle between two vectors; 0 if one of them is zero.
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
-    };
-    let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    if lengths > 0.0 {
-        dot(a, b) / lengths
-    } else {
-        0.0
-    }
 }

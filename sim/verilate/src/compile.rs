@@ -42,6 +42,10 @@ const LINK_FLAGS: &[&str] = &[
     "-pthread",
 ];
 
+/// Headers and archives of the compression that waveforms use, from the build script.
+const FST_INCLUDES: [&str; 2] = [env!("ZLIB_INCLUDE"), env!("LZ4_INCLUDE")];
+const FST_ARCHIVES: [&str; 2] = [env!("ZLIB_ARCHIVE"), env!("LZ4_ARCHIVE")];
+
 /// How classes are compiled that run once.
 const SLOW_OPTIMISATION: &[&str] = &["-O0"];
 
@@ -117,9 +121,6 @@ impl<'a> Compiler<'a> {
         cache_dir: &Path,
         work: &Path,
     ) -> Result<PathBuf, Error> {
-        if self.options.fst {
-            self.check_fst_headers()?;
-        }
         let classes = self.verilate(design, work)?;
         // The slow classes run once, at creation or when a waveform opens. Optimising them makes no
         // cycle faster, and on a traced 16x16 array it takes minutes instead of seconds.
@@ -142,7 +143,7 @@ impl<'a> Compiler<'a> {
         let mut link = Command::new(&self.cxx);
         link.args(LINK_FLAGS).arg("-o").arg(&output).args(&objects);
         if self.options.fst {
-            link.args(["-lz", "-llz4"]);
+            link.args(FST_ARCHIVES);
         }
         self.check(design, link)?;
         Ok(output)
@@ -209,6 +210,7 @@ impl<'a> Compiler<'a> {
             .arg(&include)
             .arg("-I")
             .arg(include.join("vltstd"))
+            .args(FST_INCLUDES.map(|folder| format!("-I{folder}")))
             .arg("-c")
             .arg(source)
             .arg("-o")
@@ -226,30 +228,6 @@ impl<'a> Compiler<'a> {
             top: design.top.clone(),
             command: format!("{command:?}"),
             messages: errors_only(&String::from_utf8_lossy(&output.stderr)),
-        })
-    }
-
-    fn check_fst_headers(&self) -> Result<(), Error> {
-        let missing: Vec<&str> = ["zlib.h", "lz4.h"]
-            .into_iter()
-            .map(|header| {
-                let include = format!("-include{header}");
-                let found = start(
-                    Command::new(&self.cxx)
-                        .args(["-E", "-x", "c++", "/dev/null", "-o", "/dev/null"])
-                        .arg(include),
-                )?;
-                Ok((header, found.status.success()))
-            })
-            .collect::<Result<Vec<_>, Error>>()?
-            .into_iter()
-            .filter_map(|(header, found)| (!found).then_some(header))
-            .collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(Error::FstHeaders {
-            missing: missing.join(" and "),
         })
     }
 }

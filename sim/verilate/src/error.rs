@@ -67,14 +67,6 @@ pub enum Error {
         /// The compiler's messages.
         messages: String,
     },
-    /// The headers that FST tracing needs are not installed.
-    #[error(
-        "FST tracing needs {missing}, which the C++ compiler cannot find: install the packages zlib1g-dev and liblz4-dev"
-    )]
-    FstHeaders {
-        /// The headers that are missing.
-        missing: String,
-    },
     /// A file operation failed.
     #[error("cannot {action} {path:?}: {source}")]
     Io {

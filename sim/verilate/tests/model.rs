@@ -178,12 +178,9 @@ fn waveforms_are_written() {
         fst: true,
         ..Options::default()
     };
-    let library = match build(&design, &options, &cache_dir()) {
-        // Installing the headers needs root, so a machine may lack them.
-        Err(error @ Error::FstHeaders { .. }) => return eprintln!("no waveforms here: {error}"),
-        library => library.unwrap(),
-    };
-    let mut model = library.instantiate();
+    let mut model = build(&design, &options, &cache_dir())
+        .unwrap()
+        .instantiate();
     let folder = tempfile::tempdir().unwrap();
     let enable = model.port("enable").unwrap();
     model.set(enable, 1);
