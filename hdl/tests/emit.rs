@@ -456,7 +456,7 @@ fn registers_take_their_inputs_at_the_clock() {
             held = held.wrapping_add(a);
             looked = looked.wrapping_add(a);
         }
-        assert_eq!(bench.get("looked_at"), looked.into());
+        assert_eq!(bench.get("looked_at"), u64::from(looked));
         (left, right) = (right.wrapping_add(1), if a == 0 { plain } else { left });
         plain = a;
         shared = shared.wrapping_add(told.into());
