@@ -3,7 +3,7 @@
 mod common;
 
 use common::cache_dir;
-use verilate::{Design, Error, Library, Model, Options, build, so_path};
+use verilate::{Design, Library, Model, Options, build, so_path};
 
 /// A model of `verilog`, whose top module is `top`.
 fn model(verilog: &str) -> Model {
