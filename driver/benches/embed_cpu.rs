@@ -11,7 +11,7 @@ use systole::embed::{EmbedOptions, Embedder};
 use systole::model::fetch::KnownModel;
 
 /// Tokens of a sentence, the two special ones included.
-const LENGTHS: [usize; 4] = [16, 64, 128, 512];
+const LENGTHS: [usize; 4] = [16, 64, 128, 256];
 
 fn benches(criterion: &mut Criterion) {
     let model = KnownModel::find("minilm").expect("it is known");

@@ -12,6 +12,10 @@ use crate::engine::{GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, S
 use crate::front::{Answer, Check, Control, Counters, Fetch, Registers, Tokens};
 use crate::mem::{Accumulators, Buffer, Fifo};
 
+/// Cycles after the reset pin in which the engines stay in reset: more than the longest pipeline,
+/// from an activation's read to its sum (75 cycles in an array of 32x32).
+pub const RESET_HOLD: u64 = 127;
+
 /// A burst that waits for memory.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
 struct ReadBurst {
@@ -38,7 +42,10 @@ struct ReadBurst {
 /// the wrapper of [`crate::emit_card`] adds them): reads of the front end have id 1, those of LOAD
 /// id 0; all writes have id 0. Reads are always ready, answers to writes too.
 ///
-/// After a reset by register, what memory still answers is dropped before the queue runs again.
+/// `reset` takes effect at once, and memory must forget what it owes at the same time. The queue
+/// works again [`RESET_HOLD`] cycles after it, when the pipelines have run out. A reset by register
+/// stops the program, waits until nothing is under way and memory owes nothing, and then gives
+/// everything its first state; the busy flag of the status stays until then.
 #[derive(LogicBlock)]
 pub struct Card {
     /// Clock.
@@ -131,10 +138,15 @@ pub struct Card {
     ar: DFF<ReadBurst>,
     ar_free: Signal<Local, Bit>,
     ar_next: Signal<Local, ReadBurst>,
-    reads: DFF<Bits<8>>,
-    writes: DFF<Bits<8>>,
-    draining: DFF<Bit>,
+    reads: DFF<Bits<16>>,
+    writes: DFF<Bits<16>>,
+    hold: DFF<Bits<8>>,
+    hold_cycles: Constant<Bits<8>>,
+    at_rest: Signal<Local, Bit>,
+    reset_done: Signal<Local, Bit>,
     restart: Signal<Local, Bit>,
+    engines_idle: Signal<Local, Bit>,
+    queues_empty: Signal<Local, Bit>,
     read_line: Signal<Local, Bit>,
     read_error: Signal<Local, Bit>,
     read_end: Signal<Local, Bit>,
@@ -232,8 +244,13 @@ impl Card {
             ar_next: Default::default(),
             reads: Default::default(),
             writes: Default::default(),
-            draining: Default::default(),
+            hold: Default::default(),
+            hold_cycles: Constant::new(RESET_HOLD.into()),
+            at_rest: Default::default(),
+            reset_done: Default::default(),
             restart: Default::default(),
+            engines_idle: Default::default(),
+            queues_empty: Default::default(),
             read_line: Default::default(),
             read_error: Default::default(),
             read_end: Default::default(),
@@ -263,7 +280,7 @@ impl Card {
 impl Logic for Card {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, ar_valid, ar, reads, writes, draining);
+        dff_setup!(self, clock, ar_valid, ar, reads, writes, hold);
         self.registers.clock.next = self.clock.val();
         self.counters.clock.next = self.clock.val();
         self.control.clock.next = self.clock.val();
@@ -284,9 +301,36 @@ impl Logic for Card {
         self.array.clock.next = self.clock.val();
         self.accumulators.clock.next = self.clock.val();
 
-        // Resets.
-        self.restart.next = self.reset.val() | self.registers.soft_reset.val();
+        self.engines_idle.next =
+            self.load.idle.val() & self.gemm.idle.val() & self.store.idle.val();
+        self.queues_empty.next = (!self.load_queue.valid.val())
+            & (!self.gemm_queue.valid.val())
+            & (!self.store_queue.valid.val());
+        self.control.engines_idle.next = self.engines_idle.val();
+        self.control.queues_empty.next = self.queues_empty.val();
+
+        // Resets. The pin takes effect at once, and what the pipelines hold runs out before the
+        // engines work again. The register waits until nothing is under way: a burst that was
+        // begun must end.
+        if self.hold.q.val() != 0 {
+            self.hold.d.next = self.hold.q.val() - 1;
+        }
+        if self.reset.val() {
+            self.hold.d.next = self.hold_cycles.val();
+        }
+        self.at_rest.next = (!self.control.busy.val())
+            & self.fetch.idle.val()
+            & self.engines_idle.val()
+            & self.queues_empty.val()
+            & (self.reads.q.val() == 0)
+            & (self.writes.q.val() == 0)
+            & (!self.ar_valid.q.val())
+            & (self.hold.q.val() == 0);
+        self.reset_done.next = self.registers.soft_reset.val() & self.at_rest.val();
+        self.restart.next = self.reset.val() | (self.hold.q.val() != 0) | self.reset_done.val();
         self.registers.reset.next = self.reset.val();
+        self.registers.reset_done.next = self.reset_done.val();
+        self.control.stop.next = self.registers.soft_reset.val();
         self.control.reset.next = self.restart.val();
         self.fetch.reset.next = self.restart.val();
         self.answer.reset.next = self.restart.val();
@@ -307,7 +351,8 @@ impl Logic for Card {
         self.irq.next = self.registers.irq.val();
         self.registers.sq_head.next = self.control.sq_head.val();
         self.registers.cq_tail.next = self.control.cq_tail.val();
-        self.registers.busy.next = self.control.busy.val();
+        self.registers.busy.next =
+            self.control.busy.val() | self.registers.soft_reset.val() | (self.hold.q.val() != 0);
         self.registers.fatal.next = self.control.fatal.val();
         self.registers.last_error.next = self.control.last_error.val();
         self.registers.completed.next = self.control.completed.val();
@@ -338,7 +383,7 @@ impl Logic for Card {
             self.m_arid.next = 1.into();
         }
         self.m_rready.next = true;
-        self.read_line.next = self.m_rvalid.val() & (!self.draining.q.val());
+        self.read_line.next = self.m_rvalid.val();
         self.read_error.next = self.m_rresp.val() != 0;
         self.read_end.next = self.m_rvalid.val() & self.m_rlast.val();
         self.fetch.r_valid.next = self.read_line.val() & (self.m_rid.val() == 1);
@@ -388,7 +433,7 @@ impl Logic for Card {
         self.store.w_ready.next = self.m_wready.val();
         self.answer.w_ready.next = self.m_wready.val();
         self.m_bready.next = true;
-        self.answer_end.next = self.m_bvalid.val() & (!self.draining.q.val());
+        self.answer_end.next = self.m_bvalid.val();
         self.store.b_valid.next = self.answer_end.val() & (!self.control.completing.val());
         self.store.b_error.next = self.m_bresp.val() != 0;
         self.answer.b_valid.next = self.answer_end.val() & self.control.completing.val();
@@ -407,21 +452,14 @@ impl Logic for Card {
         if self.m_bvalid.val() & (!self.aw_taken.val()) {
             self.writes.d.next = self.writes.q.val() - 1;
         }
-        if (self.reads.q.val() == 0) & (self.writes.q.val() == 0) & (!self.ar_valid.q.val()) {
-            self.draining.d.next = false;
-        }
-        if self.registers.soft_reset.val() {
-            self.draining.d.next = true;
-        }
         if self.reset.val() {
             self.ar_valid.d.next = false;
             self.reads.d.next = 0.into();
             self.writes.d.next = 0.into();
-            self.draining.d.next = false;
         }
 
         // Front end.
-        self.control.enable.next = self.registers.enable.val() & (!self.draining.q.val());
+        self.control.enable.next = self.registers.enable.val() & (self.hold.q.val() == 0);
         self.control.queue_log2.next = self.registers.queue_log2.val();
         self.control.sq_base.next = self.registers.sq_base.val();
         self.control.cq_base.next = self.registers.cq_base.val();
@@ -497,11 +535,6 @@ impl Logic for Card {
         self.control.load_index.next = self.load.fault_index.val();
         self.control.store_fault.next = self.store.fault.val();
         self.control.store_index.next = self.store.fault_index.val();
-        self.control.engines_idle.next =
-            self.load.idle.val() & self.gemm.idle.val() & self.store.idle.val();
-        self.control.queues_empty.next = (!self.load_queue.valid.val())
-            & (!self.gemm_queue.valid.val())
-            & (!self.store_queue.valid.val());
         self.control.all_blocked.next = ((!self.load_queue.valid.val())
             | self.tokens.blocked_load.val())
             & ((!self.gemm_queue.valid.val()) | self.tokens.blocked_gemm.val())

@@ -126,8 +126,8 @@ impl Both {
         assert_eq!(self.bench.is("clear_counters"), clears);
         if resets {
             self.irq_status = false;
-            self.bench.model.cycle();
-            assert!(!self.bench.is("soft_reset"), "the reset clears itself");
+            self.wait_for_rest();
+            assert!(!self.bench.is("soft_reset"), "the reset is over");
             assert!(
                 self.bench.is("clear_counters"),
                 "the counters are cleared with the rest"
@@ -141,6 +141,23 @@ impl Both {
                 "the clearing clears itself"
             );
         }
+    }
+
+    /// From the wish for a reset to its end, some cycles later.
+    fn wait_for_rest(&mut self) {
+        for _ in 0..self.rng.below(4) {
+            assert!(self.bench.is("soft_reset") && !self.bench.is("enable"));
+            self.bench.set("read", 1);
+            self.bench.set("addr", regs::CONTROL.into());
+            self.bench.model.cycle();
+            self.bench.set("read", 0);
+            let control = self.bench.get("rdata");
+            assert!(control & u64::from(regs::CONTROL_RESET) != 0);
+        }
+        self.bench.set("reset_done", 1);
+        self.bench.model.cycle();
+        self.bench.set("reset_done", 0);
+        self.bench.model.eval();
     }
 
     /// What the card is told.

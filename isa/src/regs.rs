@@ -52,8 +52,8 @@ registers! {
     CAP_COLUMN_ROWS = 0x01c, ReadOnly, "Rows of the column parameters.";
     CAP_ROW_SCALES = 0x020, ReadOnly, "Entries of the row scales.";
     CAP_DATAPATHS = 0x024, ReadOnly, "Datapaths: bit 0 dense int8; others are kept for int4 and sparsity.";
-    CONTROL = 0x040, ReadWrite, "Bit 0: enable (the queue runs). Bit 1: interrupt enable. Bit 2: reset, clears itself.";
-    STATUS = 0x044, ReadOnly, "Bit 0: enabled. Bit 1: a program runs. Bit 2: fatal, only a reset helps.";
+    CONTROL = 0x040, ReadWrite, "Bit 0: enable (the queue runs). Bit 1: interrupt enable. Bit 2: reset, 1 until it is over.";
+    STATUS = 0x044, ReadOnly, "Bit 0: enabled. Bit 1: a program runs or a reset is not over. Bit 2: fatal, only a reset helps.";
     ERROR = 0x048, ReadOnly, "Last error: command index in bits 31:16, cause in 15:0; 0 after a reset.";
     IRQ_STATUS = 0x04c, WriteOneToClear, "Bit 0: a completion was written.";
     WATCHDOG = 0x050, ReadWrite, "Cycles without any movement after which a program is ended; 0: never.";
@@ -80,11 +80,12 @@ pub const CONTROL_ENABLE: u32 = 1;
 /// [`CONTROL`]: completions raise the interrupt.
 pub const CONTROL_IRQ_ENABLE: u32 = 2;
 /// [`CONTROL`]: everything starts again, counters included; the on-chip memories keep their contents.
-/// In the middle of a burst only a reset of the whole bus helps.
+/// Reads as 1, and [`STATUS_BUSY`] too, until bursts that were begun have ended; if memory never
+/// ends them, only a reset of the whole bus helps.
 pub const CONTROL_RESET: u32 = 4;
 /// [`STATUS`]: the queue runs.
 pub const STATUS_ENABLED: u32 = 1;
-/// [`STATUS`]: a program runs.
+/// [`STATUS`]: a program runs, or a reset is not over.
 pub const STATUS_BUSY: u32 = 2;
 /// [`STATUS`]: the memory port hangs; only a reset helps.
 pub const STATUS_FATAL: u32 = 4;

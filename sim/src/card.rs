@@ -13,6 +13,8 @@ use crate::{Error, library};
 
 /// Cycles for which the reset pin is held.
 const RESET_CYCLES: u64 = 4;
+/// Cycles after that until the card works again.
+const HOLD_CYCLES: u64 = 128;
 
 /// How a card is simulated.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,7 +109,8 @@ impl<H: HostMemory> Card<H> {
         self.model.set(self.ports.reset, 1);
         self.model.cycles(RESET_CYCLES);
         self.model.set(self.ports.reset, 0);
-        self.cycles += RESET_CYCLES;
+        self.model.cycles(HOLD_CYCLES);
+        self.cycles += RESET_CYCLES + HOLD_CYCLES;
     }
 
     /// Reads a register; takes one cycle. Offsets beyond the window wrap.

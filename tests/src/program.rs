@@ -136,7 +136,8 @@ fn load(
 }
 
 fn gemm(config: &Config, numbers: &[u16; 8], last: Option<&Gemm>) -> Gemm {
-    let m = within(numbers[0], 1, if numbers[0] & 0x40 == 0 { 6 } else { 40 }).min(config.acc_rows);
+    let m = within(numbers[0], 1, if numbers[0] & 0x40 == 0 { 6 } else { 40 })
+        .min(config.acc_rows.min(config.act_rows));
     let tiles = within(numbers[1], 1, 6).min(config.wgt_rows / config.rows);
     let gap = within(numbers[2], 0, 4);
     let act_stride = match numbers[2] >> 14 {
@@ -144,7 +145,9 @@ fn gemm(config: &Config, numbers: &[u16; 8], last: Option<&Gemm>) -> Gemm {
         1 => gap,
         _ => m + gap,
     };
-    let acts = (act_stride * (tiles - 1) + m).min(config.act_rows);
+    let room = (config.act_rows - m) / (tiles - 1).max(1);
+    let act_stride = act_stride.min(room);
+    let acts = act_stride * (tiles - 1) + m;
     let acc_row = match last {
         // Back to back: the same rows, or some of them.
         Some(last) => (u32::from(last.acc_row) + within(numbers[5], 0, 3)).min(config.acc_rows - m),

@@ -164,6 +164,8 @@ fn run(config: &Config, case: &Case) -> Result<(), TestCaseError> {
                 .map(|register| device.read(register));
             outcomes.push((completions, registers));
         }
+        let good = outcomes[1].0.iter().all(|done| done.1 == 0);
+        prop_assert!(good, "batch {} is no good program: {:#?}", number, programs);
         prop_assert_eq!(
             &outcomes[0],
             &outcomes[1],

@@ -68,10 +68,16 @@ pub fn install(set: &ToolSet) -> Result<()> {
     if set.is_installed() {
         return Ok(());
     }
-    if !venv_program("python").exists() {
+    // Not only whether it exists: what was interrupted while it was made has no pip.
+    let pip = Command::new(venv_program("python"))
+        .args(["-m", "pip", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !pip.is_ok_and(|status| status.success()) {
         announced(
             Command::new("python3")
-                .args(["-m", "venv"])
+                .args(["-m", "venv", "--clear"])
                 .arg(tools().join("venv")),
         )
         .context(

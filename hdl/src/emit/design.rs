@@ -1,6 +1,6 @@
 //! A whole design: modules printed bottom-up, those that are alike merged.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use rust_hdl_core::ast::Verilog;
@@ -57,7 +57,10 @@ pub struct EmitError {
 /// Names the module whose kernel cannot be printed.
 pub fn emit(block: &impl Block, top: &str) -> Result<Emitted, EmitError> {
     let module = Module::read(block, top);
-    let mut library = Library::default();
+    let mut library = Library {
+        top: top.to_string(),
+        ..Library::default()
+    };
     library.add(&module, top)?;
     let ports = module.signals.iter().filter_map(|signal| {
         let is_input = match signal.role {
@@ -80,10 +83,12 @@ pub fn emit(block: &impl Block, top: &str) -> Result<Emitted, EmitError> {
 
 #[derive(Default)]
 struct Library {
+    /// Name of the top module, which is also its path.
+    top: String,
     modules: Vec<(String, String)>,
     /// Text without its name, to the name of the module that has it.
     known: HashMap<String, String>,
-    used: HashMap<String, usize>,
+    used: HashSet<String>,
 }
 
 impl Library {
@@ -103,18 +108,25 @@ impl Library {
         if let Some(name) = self.known.get(&body) {
             return Ok(name.clone());
         }
-        let base = module_of(&module.instance);
-        let count = self.used.entry(base.clone()).or_insert(0);
-        let name = if *count == 0 {
-            base
-        } else {
-            format!("{base}_{count}")
+        let name = match path == self.top {
+            true => path.to_string(),
+            false => self.free_name(&module_of(&module.instance)),
         };
-        *count += 1;
         self.known.insert(body.clone(), name.clone());
         self.modules
             .push((name.clone(), format!("module {name} {body}")));
         Ok(name)
+    }
+
+    /// `base`, or the first of `base_1`, `base_2` and so on that no other module has.
+    fn free_name(&mut self, base: &str) -> String {
+        let numbered = (1..).map(|number| format!("{base}_{number}"));
+        let name = std::iter::once(base.to_string())
+            .chain(numbered)
+            .find(|name| *name != self.top && !is_keyword(name) && !self.used.contains(name))
+            .expect("numbers do not end");
+        self.used.insert(name.clone());
+        name
     }
 }
 
@@ -259,7 +271,7 @@ fn register(child: &Module, merged: &BTreeSet<String>, text: &mut String) {
     let _ = writeln!(text, "  initial {name}_q = {}'d0;", q.width);
     if !merged.contains(&input_of(&child.instance)) {
         let _ = writeln!(text, "  logic {width}{name}_d;");
-        let _ = writeln!(text, "  always_ff @(posedge clock) {name}_q <= {name}_d;");
+        let _ = writeln!(text, "  always @(posedge clock) {name}_q <= {name}_d;");
     }
 }
 

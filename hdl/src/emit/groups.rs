@@ -7,8 +7,9 @@ use super::expr::{Piece, output_of};
 use super::names::printed;
 
 /// Prints the statements of a kernel: an `assign` for each signal that is assigned once, an
-/// `always_comb` for each set of signals that are assigned together, an `always_ff` for each set of
-/// `registers` whose inputs were printed as assignments of the registers themselves.
+/// `always_comb` for each set of signals that are assigned together, an `always` at the clock for
+/// each set of `registers` whose inputs were printed as assignments of the registers themselves.
+/// (`always_ff` would forbid the `initial` value that FPGAs give their registers.)
 ///
 /// One big block would be the same hardware, but simulators treat a block as a whole: whatever
 /// depends on an input would drag everything else along.
@@ -21,7 +22,7 @@ pub fn print(pieces: Vec<Piece>, registers: &BTreeSet<String>) -> String {
             [piece] if flip_flop && piece.simple.is_some() => {
                 let _ = writeln!(
                     text,
-                    "  always_ff @(posedge clock) {}",
+                    "  always @(posedge clock) {}",
                     piece.text.trim_end()
                 );
             }
@@ -35,7 +36,7 @@ pub fn print(pieces: Vec<Piece>, registers: &BTreeSet<String>) -> String {
             }
             group => {
                 text.push_str(match flip_flop {
-                    true => "  always_ff @(posedge clock) begin\n",
+                    true => "  always @(posedge clock) begin\n",
                     false => "  always_comb begin\n",
                 });
                 for line in group.iter().flat_map(|piece| piece.text.lines()) {

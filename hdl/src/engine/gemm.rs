@@ -52,7 +52,7 @@ pub struct Ending {
 pub struct GemmEngine {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Forget all commands.
+    /// Forget all commands. Tags that are on their way still leave: hold it until they have.
     pub reset: Signal<In, Bit>,
     /// A command may start.
     pub entry_valid: Signal<In, Bit>,

@@ -52,7 +52,7 @@ pub struct GroupTag {
 pub struct StoreEngine {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Forget all commands.
+    /// Forget all commands. Hold it until the groups that are on their way have left the pipeline.
     pub reset: Signal<In, Bit>,
     /// A command may start.
     pub entry_valid: Signal<In, Bit>,

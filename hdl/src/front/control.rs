@@ -36,12 +36,17 @@ pub enum Phase {
 /// the completion. Any failure stops the handing out, empties the queues, waits for what is under
 /// way and then completes with the cause. A failure while nothing can be completed, or a watchdog
 /// that fires again while waiting, is fatal.
+///
+/// `stop` does the same without a completion, unless that is being written already: the control is
+/// idle again (`busy` low) when nothing of the submission is left.
 #[derive(LogicBlock)]
 pub struct Control {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Start again.
     pub reset: Signal<In, Bit>,
+    /// Give the submission at hand up.
+    pub stop: Signal<In, Bit>,
     // Registers.
     /// The queue runs.
     pub enable: Signal<In, Bit>,
@@ -218,6 +223,7 @@ impl Control {
         Self {
             clock: Default::default(),
             reset: Default::default(),
+            stop: Default::default(),
             enable: Default::default(),
             queue_log2: Default::default(),
             sq_base: Default::default(),
@@ -476,8 +482,16 @@ impl Logic for Control {
             }
             Phase::Abort => {
                 self.clear.next = true;
-                if self.fetch_idle.val() & self.engines_idle.val() {
+                // What stood in a queue in the first of these cycles may still have started.
+                if self.fetch_idle.val()
+                    & self.engines_idle.val()
+                    & self.queues_empty.val()
+                    & (!self.answering.q.val())
+                {
                     self.state.d.next = Phase::Complete;
+                    if self.stop.val() {
+                        self.state.d.next = Phase::Idle;
+                    }
                 }
                 if self.silent.val() {
                     self.errors.d.next = self.watchdog_error.val();
@@ -488,7 +502,6 @@ impl Logic for Control {
                 self.answer_start.next = !self.answering.q.val();
                 self.answering.d.next = true;
                 if self.answer_done.val() {
-                    self.answering.d.next = false;
                     if self.answer_failed.val() {
                         self.errors.d.next = bit_cast::<32, 16>(self.write_fault.val());
                         self.state.d.next = Phase::Fatal;
@@ -514,7 +527,11 @@ impl Logic for Control {
         }
         if (self.state.q.val() == Phase::Run) | (self.state.q.val() == Phase::Drain) {
             if (self.stuck.q.val() == 7)
-                & ((self.state.q.val() == Phase::Drain) | (self.settled.val() & (!self.room.val())))
+                & ((self.state.q.val() == Phase::Drain)
+                    | (self.settled.val()
+                        & (!self.room.val())
+                        & (!self.record_error.val())
+                        & (self.error.val() == 0)))
             {
                 self.status.d.next = self.never_given.val();
                 self.culprit.d.next = self.blocked_index.val();
@@ -541,6 +558,16 @@ impl Logic for Control {
                 self.silence.d.next = 0.into();
                 self.state.d.next = Phase::Abort;
             }
+        }
+        if self.answer_done.val() {
+            self.answering.d.next = false;
+        }
+        if self.stop.val()
+            & (self.state.q.val() != Phase::Idle)
+            & (self.state.q.val() != Phase::Abort)
+            & (self.state.q.val() != Phase::Complete)
+        {
+            self.state.d.next = Phase::Abort;
         }
         self.words.tag.next = self.entry_tag.q.val();
         self.words.status.next = self.status.q.val();

@@ -68,8 +68,10 @@ pub struct Registers {
     pub irq: Signal<Out, Bit>,
     /// The queue runs.
     pub enable: Signal<Out, Bit>,
-    /// One cycle: start everything again.
+    /// The host asked for a reset: come to rest. High until `reset_done`.
     pub soft_reset: Signal<Out, Bit>,
+    /// The card is at rest: the registers get their reset values.
+    pub reset_done: Signal<In, Bit>,
     /// Size of the rings.
     pub queue_log2: Signal<Out, Bits<4>>,
     /// Submission ring.
@@ -155,6 +157,7 @@ impl Registers {
             irq: Default::default(),
             enable: Default::default(),
             soft_reset: Default::default(),
+            reset_done: Default::default(),
             queue_log2: Default::default(),
             sq_base: Default::default(),
             cq_base: Default::default(),
@@ -236,6 +239,9 @@ impl Logic for Registers {
             self.value[i].next = self.fixed[i].val();
         }
         self.value[10].next = bit_cast::<32, 2>(self.control.q.val());
+        if self.resetting.q.val() {
+            self.value[10].next = bit_cast::<32, 2>(self.control.q.val()) | 4;
+        }
         self.flags.next = 0.into();
         if self.control.q.val().get_bit(0) {
             self.flags.next = 1.into();
@@ -284,7 +290,6 @@ impl Logic for Registers {
         }
         self.rdata.next = self.answer.q.val();
 
-        self.resetting.d.next = false;
         self.clear.d.next = false;
         if self.completed.val() {
             self.irq_status.d.next = true;
@@ -292,7 +297,9 @@ impl Logic for Registers {
         if self.write.val() {
             if self.at.val() == self.offset[10].val() {
                 self.control.d.next = self.wdata.val().get_bits::<2>(0);
-                self.resetting.d.next = self.wdata.val().get_bit(2);
+                if self.wdata.val().get_bit(2) {
+                    self.resetting.d.next = true;
+                }
             }
             if (self.at.val() == self.offset[13].val())
                 & self.wdata.val().get_bit(0)
@@ -334,7 +341,7 @@ impl Logic for Registers {
             }
         }
         self.irq.next = self.irq_status.q.val() & self.control.q.val().get_bit(1);
-        self.enable.next = self.control.q.val().get_bit(0);
+        self.enable.next = self.control.q.val().get_bit(0) & (!self.resetting.q.val());
         self.soft_reset.next = self.resetting.q.val();
         self.queue_log2.next = self.log2.q.val();
         self.sq_base.next = (bit_cast::<64, 32>(self.sq_high.q.val()) << 32)
@@ -346,7 +353,8 @@ impl Logic for Registers {
         self.watchdog.next = self.watchdog_cycles.q.val();
         self.clear_counters.next = self.clear.q.val();
         self.freeze_counters.next = self.freeze.q.val();
-        if self.reset.val() | self.resetting.q.val() {
+        if self.reset.val() | (self.resetting.q.val() & self.reset_done.val()) {
+            self.resetting.d.next = false;
             self.control.d.next = 0.into();
             self.irq_status.d.next = false;
             self.watchdog_cycles.d.next = self.watchdog_reset.val();

@@ -75,7 +75,7 @@ impl Logic for Buffer {
             let _ = writeln!(code, "logic [31:0] lane_{lane} [0:{}];", depth - 1);
             let _ = writeln!(code, "logic [31:0] fetched_{lane};");
         }
-        let _ = writeln!(code, "always_ff @(posedge clock) begin");
+        let _ = writeln!(code, "always @(posedge clock) begin");
         for lane in 0..lanes {
             let part = lane / write_words;
             let chosen = if write_parts == 0 {
@@ -98,14 +98,14 @@ impl Logic for Buffer {
         }
         let _ = writeln!(code, "  end\nend");
         if read_parts == 0 {
-            let _ = writeln!(code, "always_ff @(posedge clock) begin");
+            let _ = writeln!(code, "always @(posedge clock) begin");
             for lane in 0..lanes {
                 let _ = writeln!(code, "  read_data_{lane} <= fetched_{lane};");
             }
             let _ = writeln!(code, "end");
         } else {
             let _ = writeln!(code, "logic [{}:0] part;", read_parts - 1);
-            let _ = writeln!(code, "always_ff @(posedge clock) begin");
+            let _ = writeln!(code, "always @(posedge clock) begin");
             let _ = writeln!(
                 code,
                 "  if (read) part <= {};",

@@ -79,7 +79,7 @@ impl<T: Synth> Logic for Fifo<T> {
             bits - 1
         );
         let _ = writeln!(code, "assign data = store[head[{}:0]];", bits - 1);
-        let _ = writeln!(code, "always_ff @(posedge clock) begin");
+        let _ = writeln!(code, "always @(posedge clock) begin");
         let _ = writeln!(
             code,
             "  if (push) store[tail[{}:0]] <= push_data;",

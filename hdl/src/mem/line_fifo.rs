@@ -68,7 +68,7 @@ impl Logic for LineFifo {
         }
         let _ = writeln!(code, "assign quarters = marks[{head}];");
         let _ = writeln!(code, "assign valid = head != tail;");
-        let _ = writeln!(code, "always_ff @(posedge clock) begin\n  if (push) begin");
+        let _ = writeln!(code, "always @(posedge clock) begin\n  if (push) begin");
         for word in 0..self.data.len() {
             let _ = writeln!(code, "    word_{word}[{tail}] <= push_data_{word};");
         }

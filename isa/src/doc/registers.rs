@@ -51,8 +51,10 @@ the default card ({} x {}).\n\n",
 it only while all indices are 0, which a reset sees to.\n\
 - Clearing the enable bit lets the program that runs come to its end; bit 1 of `STATUS` says when. \
 Indices and phase go on where they stood when the bit is set again.\n\
-- A reset wins over the other bits of the same write. It ends a program without a completion and \
-gives every register its reset value; buffers keep what they hold.\n\
+- A reset wins over the other bits of the same write. It ends a program without a completion \
+(one that is being written already still comes), waits until memory owes nothing, and gives every \
+register its reset value; buffers keep what they hold. Bit 2 of `CONTROL` and bit 1 of `STATUS` \
+are 1 until it is over; what is written to registers before that is lost.\n\
 - The interrupt line is high while bit 0 of `IRQ_STATUS` and the interrupt enable are both 1.\n",
     );
     out.push_str(&format!(

@@ -37,7 +37,7 @@ use crate::regs;
 /// - **Interrupt.** The line is high while `IRQ_STATUS` bit 0 and the interrupt enable are both 1.
 /// - **Reset** (`CONTROL` bit 2) wins over the other bits of the same write. It ends a program
 ///   without a completion and gives every register its reset value; on-chip memories keep what
-///   they hold.
+///   they hold. Here it is over at once; a card needs the time in which memory ends what was begun.
 #[derive(Clone, Debug)]
 pub struct QueueModel {
     card: Card,
