@@ -7,7 +7,7 @@ use std::env;
 use std::ops::Range;
 
 use isa::command::{
-    Buffer, Command, Gemm, HEADER_FIELDS, Load, Opcode, Operation, Store, TOKEN_MAX,
+    Buffer, Command, ENGINE_QUEUE, Gemm, HEADER_FIELDS, Load, Opcode, Operation, Store, TOKEN_MAX,
 };
 use isa::config::Config;
 use isa::error::ErrorCode;
@@ -626,6 +626,17 @@ fn tokens_that_nothing_gives() {
                 format!("{count} commands behind one that never starts"),
             );
             pair.expect(&[job], ErrorCode::TokenNeverGiven);
+            pair.run_good();
+        }
+        // A command is checked when its turn comes, even if it finds the queue full.
+        for count in 1..=ENGINE_QUEUE {
+            let mut program = pair.good().program;
+            let load = program[0];
+            program[0][1] = 0x8000;
+            program.splice(1..1, vec![load; count - 1]);
+            program[count][0] = 0xee;
+            let what = format!("a wrong command behind {count} that never start");
+            pair.expect(&[Job::new(program, what)], ErrorCode::UnknownOpcode);
             pair.run_good();
         }
     }

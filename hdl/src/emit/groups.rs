@@ -20,11 +20,7 @@ pub fn print(pieces: Vec<Piece>, registers: &BTreeSet<String>) -> String {
         let flip_flop = group.iter().all(|piece| piece.targets.is_subset(registers));
         match group.as_slice() {
             [piece] if flip_flop && piece.simple.is_some() => {
-                let _ = writeln!(
-                    text,
-                    "  always @(posedge clock) {}",
-                    piece.text.trim_end()
-                );
+                let _ = writeln!(text, "  always @(posedge clock) {}", piece.text.trim_end());
             }
             [
                 Piece {
