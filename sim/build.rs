@@ -23,7 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in ["build.rs", "src/cache.rs", "src/rtl.rs"] {
         println!("cargo::rerun-if-changed={file}");
     }
-    let target = PathBuf::from(std::env::var("OUT_DIR")?).join("card.so");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("processor.txt"), verilate::processor())?;
+    let target = out.join("card.so");
     match model() {
         Ok(model) => {
             std::fs::copy(model, target)?;

@@ -10,16 +10,21 @@ use crate::{Error, cache, rtl};
 /// The model of the default card as the build script made it; empty when it could not.
 const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/card.so"));
 
+/// The processor that it was compiled for.
+const EMBEDDED_FOR: &str = include_str!(concat!(env!("OUT_DIR"), "/processor.txt"));
+
 /// The model of a card of this shape.
 ///
-/// The default one is part of this library, if Verilator was there when the library was built.
+/// The default one is part of this library, if Verilator was there when the library was built, and
+/// is used on the kind of processor that built it.
 /// Every other is taken from the cache, or built into it.
 ///
 /// # Errors
 /// A wrong configuration, and what can go wrong while the model is built.
 pub fn for_config(config: &Config, fst: bool) -> Result<Library, Error> {
     config.check()?;
-    if *config == Config::default() && !fst && !EMBEDDED.is_empty() {
+    let embedded = !EMBEDDED.is_empty() && EMBEDDED_FOR == verilate::processor();
+    if *config == Config::default() && !fst && embedded {
         // SAFETY: the build script wrote these bytes from a file that `so_path` made.
         return Ok(unsafe { Library::from_bytes(EMBEDDED) }?);
     }

@@ -296,8 +296,9 @@ fn errors_only(stderr: &str) -> String {
     }
 }
 
-/// What `-march=native` looks at.
-fn processor() -> String {
+/// What decides the code of a model with [`Options::native`]: it runs only where this text is the
+/// same.
+pub fn processor() -> String {
     fs::read_to_string("/proc/cpuinfo")
         .unwrap_or_default()
         .lines()

@@ -32,7 +32,7 @@ mod shim;
 mod toolchain;
 
 pub use cache::{build, so_path};
-pub use compile::Options;
+pub use compile::{Options, processor};
 pub use design::{Design, Dir, Port};
 pub use error::Error;
 pub use library::Library;
