@@ -154,7 +154,8 @@ impl Embedder {
     /// A text's vector does not depend on the other texts, nor on the backend.
     ///
     /// # Errors
-    /// When a text is empty or too long, or the backend fails.
+    /// When a text is empty or too long, the backend fails, or the weights are so large that a
+    /// vector is not finite.
     pub fn embed<T: AsRef<str>>(
         &mut self,
         texts: &[T],
@@ -196,16 +197,11 @@ impl Embedder {
         texts: &[Vec<u32>],
         runner: &mut Runner<'_>,
     ) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let Model {
-            config,
-            pooling,
-            bert,
-            ..
-        } = &self.model;
+        let Model { config, bert, .. } = &self.model;
         let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
         let vectors = bert.embed(texts)?;
         let vectors = quant::forward(&self.quantised, config, vectors, &lengths, runner)?;
-        Ok(pooling.pool(&vectors, config.hidden, &lengths))
+        Ok(self.model.pool(&vectors, &lengths)?)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use systole::cpu::CpuBackend;
 use systole::embed::{EmbedError, EmbedOptions, Embedder, Embeddings};
 use systole::model::{Model, TooLong};
-use tiny::{HIDDEN, config, folder, put, shapes, weights};
+use tiny::{HIDDEN, config, folder, put, shapes, tokenizer, weights, weights_with};
 
 fn embed(folder: &Path, texts: &[&str], options: EmbedOptions) -> Result<Embeddings, EmbedError> {
     let cache = tempfile::tempdir().expect("a folder can be made");
@@ -117,6 +117,7 @@ fn configurations_that_make_no_sense_are_refused() {
         ("intermediate_size", json!(13), "shape"),
         ("num_hidden_layers", json!(2), "encoder.layer.1"),
         ("num_hidden_layers", json!(0), "num_hidden_layers"),
+        ("num_hidden_layers", json!(1 << 24), "1..=1024"),
         ("vocab_size", json!(7), "shape"),
         ("max_position_embeddings", json!(2), "room"),
         ("max_position_embeddings", json!(11), "shape"),
@@ -133,27 +134,160 @@ fn configurations_that_make_no_sense_are_refused() {
 
 #[test]
 fn pooling_that_is_not_built_is_refused() {
-    let modules = |kind: &str| json!([{"path": "1_Pooling", "type": kind}]).to_string();
-    refuses_with("modules.json", modules("x.Dense"), &["x.Dense"]);
+    let modules = |kinds: &[&str]| {
+        let module = |kind: &&str| json!({"path": "1_Pooling", "type": format!("x.{kind}")});
+        json!(kinds.iter().map(module).collect::<Vec<_>>()).to_string()
+    };
+    let good = modules(&["Transformer", "Pooling"]);
+    refuses_with("modules.json", &good, &["1_Pooling", "missing"]);
+    let folder = folder();
+    let pool_by = |modes: &str| put(folder.path(), "1_Pooling/config.json", modes);
+    pool_by(r#"{"pooling_mode_mean_tokens": true}"#);
+    let lists: [&[&str]; 7] = [
+        &[],
+        &["Pooling"],
+        &["Transformer"],
+        &["Transformer", "Pooling", "Dense"],
+        &["Transformer", "Normalize", "Pooling"],
+        &["Transformer", "Pooling", "Pooling"],
+        &["Transformer", "Pooling", "Normalize", "Normalize"],
+    ];
+    for kinds in lists {
+        put(folder.path(), "modules.json", modules(kinds));
+        let last = kinds
+            .last()
+            .map_or("[]".into(), |kind| format!("x.{kind}]"));
+        refuses(
+            folder.path(),
+            &["modules.json", "Systole does not have", &last],
+        );
+    }
+    put(folder.path(), "modules.json", good);
+    for mode in [
+        "max_tokens",
+        "mean_sqrt_len_tokens",
+        "weightedmean_tokens",
+        "lasttoken",
+        "of_the_future",
+    ] {
+        let name = format!("pooling_mode_{mode}");
+        for mean in [true, false] {
+            pool_by(&json!({"pooling_mode_mean_tokens": mean, &name: true}).to_string());
+            refuses(folder.path(), &["1_Pooling", &name]);
+        }
+    }
+    pool_by("{}");
+    refuses(folder.path(), &["pooling"]);
+    let works = || embed(folder.path(), &["a b"], EmbedOptions::default());
+    pool_by(r#"{"pooling_mode_cls_token": true, "pooling_mode_lasttoken": false, "x": 1}"#);
+    let plain = works().expect("the first token can be taken");
+    let length = |made: &Embeddings| -> f32 {
+        let squares = made.vectors[0].iter().map(|value| value * value);
+        squares.sum::<f32>().sqrt()
+    };
+    assert!((length(&plain) - 1.0).abs() > 1e-3);
+    let whole = modules(&["Transformer", "Pooling", "Normalize"]);
+    put(folder.path(), "modules.json", whole);
+    let normalised = works().expect("it can be normalised");
+    assert!((length(&normalised) - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn small_letters_are_made_where_the_model_asks_for_them() {
+    let folder = folder();
+    let tokens = |config: &str| {
+        put(folder.path(), "sentence_bert_config.json", config);
+        let model = Model::open(folder.path()).expect("the model works");
+        model
+            .tokenize(&["A b C"], TooLong::Refuse)
+            .expect("it has tokens")
+    };
+    assert_eq!(tokens("{}"), [[1, 0, 4, 0, 2]]);
+    assert_eq!(tokens(r#"{"do_lower_case": false}"#), [[1, 0, 4, 0, 2]]);
+    assert_eq!(tokens(r#"{"do_lower_case": true}"#), [[1, 3, 4, 5, 2]]);
+}
+
+#[test]
+fn a_tokenizer_that_makes_no_sense_is_refused() {
+    let template = |single| {
+        let sequence = json!([{"Sequence": {"id": "A", "type_id": 0}}]);
+        json!({
+            "type": "TemplateProcessing", "single": [single, sequence[0]], "pair": sequence,
+            "special_tokens": {},
+        })
+    };
+    let charsmap = |map| json!({"type": "Precompiled", "precompiled_charsmap": map});
+    // Each of these makes the library panic.
+    let cases = [
+        (
+            "post_processor",
+            template(json!({"SpecialToken": {"id": "[X]", "type_id": 0}})),
+        ),
+        (
+            "post_processor",
+            template(json!({"Sequence": {"id": "B", "type_id": 0}})),
+        ),
+        ("normalizer", charsmap("AAAAAA==")),
+        ("normalizer", charsmap("BAAAAAEAAAAA")),
+        ("pre_tokenizer", json!({"type": "FixedLength", "length": 0})),
+    ];
+    for (field, value) in cases {
+        let mut tokenizer = tokenizer();
+        tokenizer[field] = value;
+        let words = ["tokenizer.json", "malformed", "broke off"];
+        refuses_with("tokenizer.json", tokenizer.to_string(), &words);
+    }
+}
+
+#[test]
+fn sentences_for_calibration_are_not_told_as_texts_of_the_caller() {
+    let mut no_unknown = tokenizer();
+    no_unknown["model"]["unk_token"] = json!("[NOPE]");
+    let words = ["tokenizer.json", "malformed", "calibration sentence 1"];
+    refuses_with("tokenizer.json", no_unknown.to_string(), &words);
+
+    let without = |pattern: &str| {
+        let mut tokenizer = tokenizer();
+        let pattern = json!({"Regex": pattern});
+        tokenizer["normalizer"] = json!({"type": "Replace", "pattern": pattern, "content": ""});
+        tokenizer.to_string()
+    };
     refuses_with(
-        "modules.json",
-        modules("x.Pooling"),
-        &["1_Pooling", "missing"],
+        "tokenizer.json",
+        without(".+"),
+        &["tokenizer.json", "no token"],
     );
     let folder = folder();
-    put(folder.path(), "modules.json", modules("x.Pooling"));
-    put(
-        folder.path(),
-        "1_Pooling/config.json",
-        r#"{"pooling_mode_max_tokens": true}"#,
-    );
-    refuses(folder.path(), &["pooling"]);
-    put(
-        folder.path(),
-        "1_Pooling/config.json",
-        r#"{"pooling_mode_cls_token": true}"#,
-    );
-    embed(folder.path(), &["a"], EmbedOptions::default()).expect("the first token can be taken");
+    put(folder.path(), "tokenizer.json", without("^T.*"));
+    embed(folder.path(), &["a b"], EmbedOptions::default())
+        .expect("a sentence without tokens is left out");
+    let fails = embed(folder.path(), &["a", "T"], EmbedOptions::default());
+    let sentence = fails.expect_err("the text is empty").to_string();
+    assert!(sentence.contains("text 2 is empty"), "{sentence}");
+}
+
+#[test]
+fn weights_that_are_too_large_never_give_a_vector_that_is_none() {
+    let with = |name: &str, value: f32| {
+        let folder = folder();
+        let name = format!("encoder.layer.0.output.LayerNorm.{name}");
+        let fixed = |tensor: &str| (tensor == name).then_some(value);
+        let weights = weights_with(&shapes(), Dtype::F32, fixed);
+        put(folder.path(), "model.safetensors", weights);
+        folder
+    };
+    for (name, value) in [("weight", 3e38), ("bias", 3e38)] {
+        refuses(
+            with(name, value).path(),
+            &["model.safetensors", "finite", "too large"],
+        );
+    }
+    for (name, value) in [("weight", 1e20), ("weight", 1e30), ("bias", 1e30)] {
+        let made = embed(with(name, value).path(), &["a b"], EmbedOptions::default());
+        let vector = &made.expect("the values are finite").vectors[0];
+        let length: f32 = vector.iter().map(|value| value * value).sum();
+        assert!((length - 1.0).abs() < 1e-6, "{name} of {value}: {length}");
+    }
 }
 
 #[test]

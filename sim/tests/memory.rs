@@ -237,10 +237,18 @@ fn the_same_seed_gives_the_same_run() {
 
 #[test]
 fn nonsense_options_are_refused_with_a_reason() {
-    let good = MemoryOptions::default();
+    let good = MemoryOptions {
+        latency: isa::regs::WATCHDOG_RESET / 2 - 1,
+        ..MemoryOptions::default()
+    };
+    assert_eq!(good.check(), Ok(()));
     for bad in [
         MemoryOptions {
             latency: 0,
+            ..good.clone()
+        },
+        MemoryOptions {
+            latency: good.latency + 1,
             ..good.clone()
         },
         MemoryOptions {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use systole::backend::Place;
 use systole::matmul::{Finish, Layout, MatMul, Rhs};
 use systole::model::cache;
-use systole::model::fetch::KNOWN;
+use systole::model::fetch::{KNOWN, KnownModel};
 
 use super::card::{Engine, Surroundings};
 use super::device::{Device, MachineArgs};
@@ -49,22 +49,22 @@ struct Json<'a> {
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
     let mut checks = vec![verilator(), compiler(), python(), cache_folder()];
-    checks.extend(models()?);
+    checks.extend(KNOWN.iter().map(model));
     checks.push(device());
     let missing = checks
         .iter()
         .filter(|check| check.required && !check.present);
     let missing = missing.count();
-    if args.json {
-        print_json(&Json {
+    let printed = match args.json {
+        true => print_json(&Json {
             ready: missing == 0,
             checks: &checks,
-        })?;
-    } else {
-        print(&checks)?;
-    }
+        }),
+        false => print(&checks),
+    };
+    // What is missing stays missing where a reader leaves early.
     match missing {
-        0 => Ok(()),
+        0 => printed,
         _ => Err(Failure::Failed(format!(
             "{missing} thing(s) missing; the lines above say how to get them"
         ))),
@@ -178,23 +178,17 @@ fn cache_folder() -> Check {
     )
 }
 
-fn models() -> Result<Vec<Check>> {
-    let mut checks = Vec::new();
-    for model in KNOWN {
-        let found = match model.present()? {
-            Some(folder) => Ok(folder.display().to_string()),
-            None => Err("not fetched".into()),
-        };
-        let fix = format!("systole model fetch {}", model.name);
-        checks.push(Check::new(
-            model.name,
-            "embed, similarity",
-            true,
-            found,
-            &fix,
-        ));
-    }
-    Ok(checks)
+fn model(model: &KnownModel) -> Check {
+    let found = match model.folder() {
+        Ok(folder) if !folder.exists() => Err("not fetched".into()),
+        Ok(_) => model
+            .verify()
+            .map(|folder| folder.display().to_string())
+            .map_err(|error| format!("damaged: {error}")),
+        Err(error) => Err(error.to_string()),
+    };
+    let fix = format!("systole model fetch {}", model.name);
+    Check::new(model.name, "embed, similarity", true, found, &fix)
 }
 
 /// Runs a small product on the simulated card.

@@ -9,6 +9,8 @@ use systole::embed::EmbedError;
 use systole::model::ModelError;
 use systole::quant::RunError;
 
+use super::say;
+
 /// Text of `--help` on exit codes; [`Failure::code`] gives them.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,7 +49,7 @@ impl Failure {
             // The reader has seen enough, as in `systole embed | head`.
             Self::Closed => return ExitCode::SUCCESS,
         };
-        eprintln!("error: {text}");
+        say(format_args!("error: {text}"));
         ExitCode::from(code)
     }
 

@@ -15,6 +15,9 @@ use super::npy::{self, Matrix};
 use super::table::{grouped, known, percent};
 use super::{print_json, progress, report};
 
+/// Most values of one matrix, so that a typing error does not fill the memory.
+const MOST_VALUES: usize = 1 << 30;
+
 /// Multiply two int8 matrices from NumPy files.
 #[derive(clap::Args)]
 pub struct Args {
@@ -63,6 +66,8 @@ pub fn run(args: Args) -> Result<()> {
             b.rows
         )));
     }
+    check_size(m, n).map_err(|problem| Failure::Input(format!("the product: {problem}")))?;
+    npy::try_path(&args.out)?;
     let a = a.into_row_major();
     let job = MatMul {
         name: "gemm",
@@ -110,6 +115,16 @@ pub fn run(args: Args) -> Result<()> {
     }
     writeln!(out, "written: {}", args.out.display())?;
     Ok(())
+}
+
+/// Refuses a matrix that is too large to be worked on, in words.
+pub fn check_size(rows: usize, cols: usize) -> std::result::Result<(), String> {
+    match rows.checked_mul(cols) {
+        Some(size) if size <= MOST_VALUES => Ok(()),
+        _ => Err(format!(
+            "a matrix of {rows}x{cols} is too large: at most {MOST_VALUES} values"
+        )),
+    }
 }
 
 /// Runs one product that asks for raw sums.

@@ -8,8 +8,8 @@ use isa::config::Config;
 use isa::regs::{REGISTERS, VERSION_VALUE};
 use serde::Serialize;
 use systole::cpu::Kernels;
-use systole::model::cache;
 use systole::model::fetch::KNOWN;
+use systole::model::{ModelError, cache};
 
 use super::card::{Surroundings, open_card};
 use super::device::{Device, MachineArgs};
@@ -63,11 +63,17 @@ enum Card {
 }
 
 #[derive(Serialize)]
-struct Caches {
-    folder: PathBuf,
-    models: BTreeMap<&'static str, Option<PathBuf>>,
-    quantised: Usage,
-    cards: Usage,
+#[serde(untagged)]
+enum Caches {
+    Found {
+        folder: PathBuf,
+        models: BTreeMap<&'static str, Option<PathBuf>>,
+        quantised: Usage,
+        cards: Usage,
+    },
+    Absent {
+        error: String,
+    },
 }
 
 /// Files in a folder.
@@ -93,7 +99,9 @@ pub fn run(args: Args) -> Result<()> {
             threads: args.machine.threads(),
         },
         card: card(&args)?,
-        caches: caches()?,
+        caches: caches().unwrap_or_else(|error| Caches::Absent {
+            error: error.to_string(),
+        }),
     };
     if args.json {
         return print_json(&json);
@@ -123,13 +131,14 @@ fn card(args: &Args) -> Result<Card> {
     })
 }
 
-fn caches() -> Result<Caches> {
+/// Looks into the caches. That there are none is part of the answer too.
+fn caches() -> std::result::Result<Caches, ModelError> {
     let folder = cache::folder()?;
     let mut models = BTreeMap::new();
     for model in KNOWN {
         models.insert(model.name, model.present()?);
     }
-    Ok(Caches {
+    Ok(Caches::Found {
         models,
         quantised: usage(&folder.join("quantised")),
         cards: usage(&folder.join("cards")),
@@ -158,22 +167,26 @@ fn print(json: &Json) -> Result<()> {
     )?;
     let Cpu { kernels, threads } = json.cpu;
     writeln!(out, "CPU kernels  {kernels}, {threads} thread(s)")?;
-    let Caches {
-        folder,
-        models,
-        quantised,
-        cards,
-    } = &json.caches;
-    writeln!(out, "cache        {}", folder.display())?;
-    for (name, folder) in models {
-        match folder {
-            Some(folder) => writeln!(out, "  model      {name}: {}", folder.display())?,
-            None => writeln!(out, "  model      {name}: not fetched")?,
+    match &json.caches {
+        Caches::Absent { error } => writeln!(out, "cache        none: {error}")?,
+        Caches::Found {
+            folder,
+            models,
+            quantised,
+            cards,
+        } => {
+            writeln!(out, "cache        {}", folder.display())?;
+            for (name, folder) in models {
+                match folder {
+                    Some(folder) => writeln!(out, "  model      {name}: {}", folder.display())?,
+                    None => writeln!(out, "  model      {name}: not there, or not whole")?,
+                }
+            }
+            for (name, usage) in [("quantised", quantised), ("cards", cards)] {
+                let (files, kib) = (usage.files, grouped(usage.bytes >> 10));
+                writeln!(out, "  {name:<11}{files} file(s), {kib} KiB")?;
+            }
         }
-    }
-    for (name, usage) in [("quantised", quantised), ("cards", cards)] {
-        let (files, kib) = (usage.files, grouped(usage.bytes >> 10));
-        writeln!(out, "  {name:<11}{files} file(s), {kib} KiB")?;
     }
     match &json.card {
         Card::Closed { error } => writeln!(out, "card         none: {error}")?,

@@ -17,6 +17,7 @@ mod similarity;
 mod table;
 mod texts;
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -94,7 +95,14 @@ fn log(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        // It would tell standard error that standard error cannot be written, and panic.
+        .log_internal_errors(false)
         .init();
+}
+
+/// Says something on standard error. That nobody hears it is no reason to end.
+fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Writes one line of JSON.

@@ -8,8 +8,8 @@ use systole::embed::{Embedder, Origin};
 use systole::model::fetch::{KNOWN, KnownModel};
 
 use super::failure::{Failure, Result};
-use super::progress;
 use super::table::Table;
+use super::{progress, say};
 
 /// Fetch and list models.
 #[derive(Subcommand)]
@@ -35,11 +35,15 @@ impl Command {
 
 fn fetch(name: &str) -> Result<()> {
     let model = KnownModel::find(name).map_err(|error| Failure::Input(error.to_string()))?;
-    let present = model.present()?.is_some();
-    let spinner = progress::spinner("fetching the model");
-    let folder = model.fetch()?;
-    spinner.finish_and_clear();
-    let state = if present { "was there" } else { "fetched" };
+    let (state, folder) = match model.verify() {
+        Ok(folder) => ("was there", folder),
+        Err(_) => {
+            let spinner = progress::spinner("fetching the model");
+            let folder = model.fetch()?;
+            spinner.finish_and_clear();
+            ("fetched", folder)
+        }
+    };
     writeln!(io::stdout(), "{name} {state}: {}", folder.display())?;
     Ok(())
 }
@@ -47,11 +51,13 @@ fn fetch(name: &str) -> Result<()> {
 fn list() -> Result<()> {
     let mut table = Table::new(&["name", "state", "folder"]);
     for model in KNOWN {
+        let folder = model.folder()?;
         let state = match model.present()? {
             Some(_) => "there",
+            None if folder.exists() => "damaged",
             None => "not fetched",
         };
-        let folder = model.folder()?.display().to_string();
+        let folder = folder.display().to_string();
         table.row(vec![model.name.into(), state.into(), folder]);
     }
     write!(io::stdout(), "{table}")?;
@@ -67,7 +73,7 @@ fn folder(name: &Path) -> Result<PathBuf> {
     model.present()?.ok_or_else(|| {
         let name = model.name;
         Failure::Input(format!(
-            "the model `{name}` is not there yet: run `systole model fetch {name}`"
+            "the model `{name}` is not there, or not whole: run `systole model fetch {name}`"
         ))
     })
 }
@@ -82,7 +88,9 @@ pub fn load(name: &Path) -> Result<Embedder> {
     })?;
     bar.finish_and_clear();
     if let Origin::NotKept(why) = embedder.origin() {
-        eprintln!("warning: the quantised model is not kept, so the next start is slow too: {why}");
+        say(format_args!(
+            "warning: the quantised model is not kept, so the next start is slow too: {why}"
+        ));
     }
     tracing::info!(?folder, origin = ?embedder.origin(), "model loaded");
     Ok(embedder)

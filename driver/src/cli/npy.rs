@@ -3,6 +3,8 @@
 //! The format is small, and a reader of its own checks the header's claims against the file
 //! before it believes them, whatever the header holds.
 
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use systole::matmul::Layout;
@@ -29,7 +31,7 @@ pub struct Matrix {
 impl Matrix {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
+        let bytes = fs::read(path)
             .map_err(|error| Failure::file(path, format_args!("cannot be read: {error}")))?;
         Self::parse(&bytes).map_err(|problem| Failure::file(path, problem))
     }
@@ -183,12 +185,40 @@ impl Header {
     }
 }
 
+/// Finds out whether `path` can be written, before the work for it is done; a file that is there
+/// keeps its content, and none is left where there was none.
+pub fn try_path(path: &Path) -> Result<()> {
+    let mut options = File::options();
+    options.write(true);
+    let tried = match fs::metadata(path) {
+        Ok(data) if data.is_file() || data.is_dir() => options.open(path).map(drop),
+        // Who reads a pipe would see it close.
+        Ok(_) => Ok(()),
+        Err(_) => match options.create_new(true).open(path) {
+            Ok(_) => fs::remove_file(path),
+            // A link to a file that is not there yet.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        },
+    };
+    tried.map_err(|error| cannot_write(path, error))
+}
+
 /// Writes an int32 matrix in C order.
 pub fn write(path: &Path, rows: usize, cols: usize, values: &[i32]) -> Result<()> {
-    let mut bytes = preamble(rows, cols);
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", path.display())))
+    let write = || {
+        let mut file = BufWriter::new(File::create(path)?);
+        file.write_all(&preamble(rows, cols))?;
+        for value in values {
+            file.write_all(&value.to_le_bytes())?;
+        }
+        file.flush()
+    };
+    write().map_err(|error| cannot_write(path, error))
+}
+
+fn cannot_write(path: &Path, error: io::Error) -> Failure {
+    Failure::Failed(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Everything before the values. NumPy wants these to start at a multiple of 64.

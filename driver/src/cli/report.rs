@@ -10,6 +10,7 @@ use systole::device::Counters;
 
 use super::card::Engine;
 use super::failure::Result;
+use super::say;
 use super::table::{Table, grouped, known, percent};
 
 /// How much `--explain` tells.
@@ -58,17 +59,19 @@ pub fn by_name(counters: Option<Counters>) -> Option<BTreeMap<&'static str, u64>
 pub fn warn_of_moves(engine: &Engine, nodes: &[NodeReport]) {
     let Engine::Card(card) = engine else { return };
     if card.faults() > 0 {
-        eprintln!(
+        say(format_args!(
             "warning: the card failed {} time(s); the work went on elsewhere",
             card.faults()
-        );
+        ));
     }
     let mut reasons = BTreeMap::new();
     for node in nodes.iter().filter(|node| node.place == Place::Cpu) {
         *reasons.entry(node.reason.as_str()).or_insert(0) += node.jobs;
     }
     for (reason, jobs) in reasons {
-        eprintln!("warning: {jobs} product(s) ran on the CPU: {reason}");
+        say(format_args!(
+            "warning: {jobs} product(s) ran on the CPU: {reason}"
+        ));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::failure::{Failure, Result};
+use super::say;
 
 /// The texts of the command line, or else the lines of standard input.
 pub fn read(arguments: Vec<String>) -> Result<Vec<String>> {
@@ -11,7 +12,7 @@ pub fn read(arguments: Vec<String>) -> Result<Vec<String>> {
     }
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        eprintln!("Reading texts from the terminal, one a line; Ctrl-D ends them.");
+        say("Reading texts from the terminal, one a line; Ctrl-D ends them.");
     }
     let mut texts = Vec::new();
     for (index, line) in stdin.lock().lines().enumerate() {

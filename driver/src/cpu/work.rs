@@ -1,6 +1,7 @@
 //! Products cut into blocks of rows, and threads that take them.
 
 use std::sync::Mutex;
+use std::thread;
 
 use isa::format::OutputFormat;
 
@@ -100,9 +101,10 @@ fn out_is_empty(out: &Values) -> bool {
     }
 }
 
-/// Runs all items on `threads` threads, of which the caller is one.
+/// Runs all items on at most `threads` threads, of which the caller is one.
 pub fn run(kernels: Kernels, threads: usize, items: Vec<Item<'_>>) {
-    if threads == 1 {
+    let threads = threads.min(items.len());
+    if threads <= 1 {
         let mut scratch = Scratch::default();
         items
             .into_iter()
@@ -123,9 +125,12 @@ pub fn run(kernels: Kernels, threads: usize, items: Vec<Item<'_>>) {
             item.run(kernels, &mut scratch);
         }
     };
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(work);
+            // Where the system has no thread left, those that run do its share, the caller at least.
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         work();
     });

@@ -273,14 +273,21 @@ impl DeviceBackend {
                 Some(retired)
             }
             Ok(_) => {
-                self.link = Link::Down(format!("{why}; after the reset it has another shape"));
+                self.give_up(format!("{why}; after the reset it has another shape"));
                 None
             }
             Err(error) => {
-                self.link = Link::Down(format!("{why}; the reset failed: {error}"));
+                self.give_up(format!("{why}; the reset failed: {error}"));
                 None
             }
         }
+    }
+
+    /// Takes the card out of use.
+    fn give_up(&mut self, why: String) {
+        let link = std::mem::replace(&mut self.link, Link::Down(why));
+        // Nobody knows whether the card still writes completions: its rings stay where they are.
+        std::mem::forget(link);
     }
 
     /// Sends the jobs to the card and returns what it made of them.

@@ -1,6 +1,7 @@
 //! The backend against the functional card: the golden integers, whatever goes wrong.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use isa::config::Config;
 use isa::format::OutputFormat;
@@ -10,10 +11,10 @@ use proptest::prelude::*;
 use super::{DeviceBackend, Options, Policy};
 use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
 use crate::compile::tests::configs;
-use crate::dma::{Access, ProcessMemory, Tamper};
+use crate::dma::{Access, DmaMemory, ProcessMemory, Tamper};
 use crate::matmul::{Finish, Layout, MatMul, Rhs, Values, Weights};
 use crate::sched::Rates;
-use crate::transport::ModelTransport;
+use crate::transport::{ModelTransport, Patience, Transport, TransportError, Wake};
 
 /// The definition itself as a backend.
 struct Golden;
@@ -345,6 +346,79 @@ fn corrupted_completions_never_give_wrong_numbers() {
         );
         assert_eq!(run(&mut backend, &cases)[0].report.place, Place::Device);
     }
+}
+
+/// A card that cannot be reset any more once it is told so.
+struct Stubborn {
+    card: ModelTransport,
+    stuck: Arc<AtomicBool>,
+}
+
+impl Transport for Stubborn {
+    fn describe(&self) -> &str {
+        "stubborn card"
+    }
+
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        self.card.read_raw(offset)
+    }
+
+    fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
+        match offset == isa::regs::CONTROL && self.stuck.load(Ordering::Relaxed) {
+            true => self.function_reset(),
+            false => self.card.write(offset, value),
+        }
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError> {
+        self.card.allocate(bytes)
+    }
+
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
+        self.card.wait(patience)
+    }
+
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        Err(TransportError::Broken("it is stuck".into()))
+    }
+}
+
+#[test]
+fn a_card_that_cannot_be_reset_keeps_its_memory() {
+    let card = ModelTransport::new(Config::with_array(4, 4)).expect("a shape of a card");
+    let memory = card.memory();
+    let stuck = Arc::new(AtomicBool::new(false));
+    let card = Stubborn {
+        card,
+        stuck: Arc::clone(&stuck),
+    };
+    let mut backend = DeviceBackend::new(Box::new(card), Box::new(Golden), Options::default())
+        .expect("a card that starts");
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let addresses = Arc::clone(&written);
+    memory.set_tamper(Some(Box::new(move |access| {
+        if let Access::Write(address, bytes) = access {
+            addresses.lock().expect("no panic").push(address);
+            // A completion that cannot be believed.
+            if bytes.len() == 32 {
+                bytes[0] ^= 0x41;
+            }
+        }
+        true
+    })));
+    stuck.store(true, Ordering::Relaxed);
+    let cases = [Case::new((5, 9, 3), None, false, false, 1)];
+    let outcome = &run(&mut backend, &cases)[0];
+    assert_eq!(outcome.report.place, Place::Cpu);
+    memory.set_tamper(None);
+    let last = *written
+        .lock()
+        .expect("no panic")
+        .last()
+        .expect("the completion at least");
+    assert!(memory.card_write(last, &[0; 32]), "the ring was freed");
+    let reason = &run(&mut backend, &cases)[0].report.reason;
+    assert!(reason.contains("out of use"), "{reason}");
 }
 
 #[test]

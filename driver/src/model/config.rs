@@ -64,7 +64,10 @@ fn gelu() -> String {
 /// Widest layer: sums of this many int8 products fit in an int32.
 const WIDEST: usize = 65_536;
 
-/// Most layers, tokens or positions: far beyond any model, near enough to keep products in range.
+/// Most layers, ten times those of any encoder: a wrong number is found before any work.
+const MOST_LAYERS: usize = 1024;
+
+/// Most tokens or positions: far beyond any model, near enough to keep products in range.
 const MOST: usize = 1 << 24;
 
 impl Config {
@@ -84,7 +87,7 @@ impl Config {
             ("hidden_size", fields.hidden_size, WIDEST),
             ("intermediate_size", fields.intermediate_size, WIDEST),
             ("num_attention_heads", fields.num_attention_heads, WIDEST),
-            ("num_hidden_layers", fields.num_hidden_layers, MOST),
+            ("num_hidden_layers", fields.num_hidden_layers, MOST_LAYERS),
             ("vocab_size", fields.vocab_size, MOST),
             (
                 "max_position_embeddings",

@@ -74,11 +74,11 @@ pub fn encode(bert: &Bert, config: &Config, texts: &[Vec<u32>]) -> Result<Vec<f3
 /// Embeddings of tokenized texts in floats, `hidden` values each.
 ///
 /// # Errors
-/// As [`encode`].
+/// As [`encode`] and [`Model::pool`].
 pub fn embed(model: &Model, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, ModelError> {
     let vectors = encode(&model.bert, &model.config, texts)?;
     let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
-    Ok(model.pooling.pool(&vectors, model.config.hidden, &lengths))
+    model.pool(&vectors, &lengths)
 }
 
 fn sum(a: &[f32], b: &[f32]) -> Vec<f32> {

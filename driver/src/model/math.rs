@@ -153,7 +153,15 @@ vectorised! {
 vectorised! {
     /// Scales `vector` to length one; a vector of zeros stays.
     pub fn normalise(vector: &mut [f32]) {
-        let square = lane_sum(vector, |value| value * value);
+        let mut square = lane_sum(vector, |value| value * value);
+        // Squares beyond the range of floats; within it the values keep their bits.
+        if !square.is_normal() {
+            let largest = vector.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+            if largest > 0.0 {
+                vector.iter_mut().for_each(|value| *value /= largest);
+                square = lane_sum(vector, |value| value * value);
+            }
+        }
         if square > 0.0 {
             let factor = 1.0 / square.sqrt();
             for value in vector {
@@ -206,6 +214,25 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(round(value), expected, "round({value})");
         }
+    }
+
+    #[test]
+    fn vectors_of_any_magnitude_get_length_one() {
+        for scale in [1e-45f32, 1e-30, 1e-3, 1.0, 1e19, 5e37] {
+            let mut vector = vec![0.0; 37];
+            vector[3] = 4.0 * scale;
+            vector[36] = -3.0 * scale;
+            normalise(&mut vector);
+            // Exact even at 1e-45, the smallest float, of which these are four and three.
+            assert!((vector[3] - 0.8).abs() < 1e-6, "{scale}: {}", vector[3]);
+            assert!((vector[36] + 0.6).abs() < 1e-6, "{scale}: {}", vector[36]);
+        }
+        let mut zeros = [0.0; 5];
+        normalise(&mut zeros);
+        assert_eq!(zeros, [0.0; 5]);
+        let mut infinite = [1.0, f32::INFINITY];
+        normalise(&mut infinite);
+        assert!(infinite.iter().any(|value| !value.is_finite()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod float;
 mod json;
 pub mod math;
+mod panics;
 mod pooling;
 mod tensors;
 mod tokenizer;
@@ -37,17 +38,18 @@ pub struct Model {
     pub bert: Bert,
 }
 
-/// The field of `sentence_bert_config.json` that matters here.
-#[derive(Deserialize)]
+/// The fields of `sentence_bert_config.json` that matter here.
+#[derive(Default, Deserialize)]
 struct SentenceConfig {
     max_seq_length: Option<usize>,
+    do_lower_case: Option<bool>,
 }
 
 impl Model {
     /// Opens `folder`, which holds `config.json`, `tokenizer.json` and `model.safetensors`.
     ///
     /// A text may have as many tokens as there are positions, or fewer where
-    /// `sentence_bert_config.json` says so.
+    /// `sentence_bert_config.json` says so, which may also ask for small letters.
     ///
     /// # Errors
     /// When a file is missing, malformed, or asks for something that is not built.
@@ -63,10 +65,16 @@ impl Model {
         let pooling = Pooling::read(folder)?;
         let sentence: Option<SentenceConfig> =
             json::read_optional(&folder.join("sentence_bert_config.json"))?;
-        let limit = sentence
-            .and_then(|sentence| sentence.max_seq_length)
-            .map_or(config.positions, |limit| limit.min(config.positions));
-        let tokenizer = Tokenizer::read(&folder.join("tokenizer.json"), limit)?;
+        let SentenceConfig {
+            max_seq_length,
+            do_lower_case,
+        } = sentence.unwrap_or_default();
+        let limit = max_seq_length.map_or(config.positions, |limit| limit.min(config.positions));
+        let tokenizer = Tokenizer::read(
+            &folder.join("tokenizer.json"),
+            limit,
+            do_lower_case.unwrap_or(false),
+        )?;
         let tensors = Tensors::open(&folder.join("model.safetensors"))?;
         let bert = Bert::new(config.clone(), tensors)?;
         Ok(Self {
@@ -107,5 +115,18 @@ impl Model {
             }
         };
         texts.iter().enumerate().map(encode).collect()
+    }
+
+    /// One vector a text, from the token vectors that the encoder gave, text after text.
+    ///
+    /// # Errors
+    /// When the weights are so large that a vector is not finite.
+    pub fn pool(&self, tokens: &[f32], lengths: &[usize]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let vectors = self.pooling.pool(tokens, self.config.hidden, lengths);
+        if vectors.iter().flatten().any(|value| !value.is_finite()) {
+            let reason = "the weights are too large: an embedding is not a finite number";
+            return Err(ModelError::malformed(self.bert.tensors().path(), reason));
+        }
+        Ok(vectors)
     }
 }

@@ -1,8 +1,10 @@
 //! How token vectors become one vector: `modules.json` and the folders that it names.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{ModelError, json, math};
 
@@ -31,16 +33,23 @@ struct Module {
     kind: String,
 }
 
+impl Module {
+    /// Its type without the Python package that it is from.
+    fn short_kind(&self) -> &str {
+        self.kind
+            .rsplit_once('.')
+            .map_or(&self.kind, |(_, kind)| kind)
+    }
+}
+
 #[derive(Deserialize)]
 struct Modes {
     #[serde(default)]
     pooling_mode_cls_token: bool,
     #[serde(default)]
     pooling_mode_mean_tokens: bool,
-    #[serde(default)]
-    pooling_mode_max_tokens: bool,
-    #[serde(default)]
-    pooling_mode_mean_sqrt_len_tokens: bool,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 impl Pooling {
@@ -59,24 +68,21 @@ impl Pooling {
         let Some(modules) = json::read_optional::<Vec<Module>>(&list)? else {
             return Ok(Self::DEFAULT);
         };
-        let mut pooling = Self {
-            normalise: false,
-            ..Self::DEFAULT
-        };
-        for Module { path, kind } in modules {
-            match kind.rsplit('.').next() {
-                Some("Transformer") => {}
-                Some("Pooling") => pooling.mode = read_mode(&model.join(path).join("config.json"))?,
-                Some("Normalize") => pooling.normalise = true,
-                _ => {
-                    return Err(ModelError::unsupported(
-                        &list,
-                        format!("the module `{kind}`"),
-                    ));
-                }
+        let kinds: Vec<&str> = modules.iter().map(Module::short_kind).collect();
+        let normalise = match kinds.as_slice() {
+            ["Transformer", "Pooling"] => false,
+            ["Transformer", "Pooling", "Normalize"] => true,
+            _ => {
+                let kinds: Vec<&str> = modules.iter().map(|module| module.kind.as_str()).collect();
+                let reason = format!(
+                    "the modules [{}]; Transformer, Pooling and after them perhaps Normalize run",
+                    kinds.join(", ")
+                );
+                return Err(ModelError::unsupported(&list, reason));
             }
-        }
-        Ok(pooling)
+        };
+        let mode = read_mode(&model.join(&modules[1].path).join("config.json"))?;
+        Ok(Self { mode, normalise })
     }
 
     /// One vector of `width` values a text, from its token vectors, text after text.
@@ -108,14 +114,16 @@ impl Pooling {
 
 fn read_mode(path: &Path) -> Result<PoolingMode, ModelError> {
     let modes: Modes = json::read(path, "modules.json names it")?;
-    let other = modes.pooling_mode_max_tokens || modes.pooling_mode_mean_sqrt_len_tokens;
-    match (
-        modes.pooling_mode_mean_tokens,
-        modes.pooling_mode_cls_token,
-        other,
-    ) {
-        (true, false, false) => Ok(PoolingMode::Mean),
-        (false, true, false) => Ok(PoolingMode::First),
+    let mut others = modes.others.iter().filter(|(name, value)| {
+        name.starts_with("pooling_mode_") && !matches!(value, Value::Bool(false) | Value::Null)
+    });
+    if let Some((name, value)) = others.next() {
+        let reason = format!("the pooling `{name}`: {value}; the mean or the first token runs");
+        return Err(ModelError::unsupported(path, reason));
+    }
+    match (modes.pooling_mode_mean_tokens, modes.pooling_mode_cls_token) {
+        (true, false) => Ok(PoolingMode::Mean),
+        (false, true) => Ok(PoolingMode::First),
         _ => {
             let reason = "a pooling other than the mean or the first token alone";
             Err(ModelError::unsupported(path, reason))

@@ -1,10 +1,12 @@
 //! `tokenizer.json`, without the padding and the truncation that it may ask for.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use tokenizers::{TruncationDirection, TruncationParams};
+use tokenizers::{PostProcessor, TruncationDirection, TruncationParams};
 
 use super::ModelError;
+use super::panics::caught;
 
 /// What becomes of a text that is longer than the model's limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,29 +22,41 @@ pub enum TooLong {
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Tokens that are added to each text.
+    special_tokens: usize,
     limit: usize,
+    lower_case: bool,
 }
 
 impl Tokenizer {
-    /// Reads the file for a model that takes `limit` tokens, special ones included.
+    /// Reads the file for a model that takes `limit` tokens, special ones included. With
+    /// `lower_case`, texts are turned into small letters first, whatever the file says.
     ///
     /// # Errors
     /// When the file is missing or malformed, or the limit leaves no room for text.
-    pub fn read(path: &Path, limit: usize) -> Result<Self, ModelError> {
+    pub fn read(path: &Path, limit: usize, lower_case: bool) -> Result<Self, ModelError> {
         let bytes = std::fs::read(path)
             .map_err(|source| ModelError::io(path, "it turns text into tokens", source))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
-            .map_err(|error| ModelError::malformed(path, error.to_string()))?;
-        inner.with_padding(None);
-        inner
-            .with_truncation(None::<TruncationParams>)
-            .map_err(|error| ModelError::malformed(path, error.to_string()))?;
-        let tokenizer = Self { inner, limit };
-        if tokenizer.special_tokens() >= limit {
+        let read = guarded(|| {
+            let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)?;
+            inner.with_padding(None);
+            inner.with_truncation(None::<TruncationParams>)?;
+            let special_tokens = inner
+                .get_post_processor()
+                .map_or(0, |processor| processor.added_tokens(false));
+            Ok((inner, special_tokens))
+        });
+        let (inner, special_tokens) = read.map_err(|reason| ModelError::malformed(path, reason))?;
+        if special_tokens >= limit {
             let reason = format!("the model's limit of {limit} tokens leaves no room for text");
             return Err(ModelError::malformed(path, reason));
         }
-        Ok(tokenizer)
+        Ok(Self {
+            inner,
+            special_tokens,
+            limit,
+            lower_case,
+        })
     }
 
     /// Most tokens of a text, special ones included.
@@ -50,33 +64,27 @@ impl Tokenizer {
         self.limit
     }
 
-    /// Tokens that are added to each text.
-    fn special_tokens(&self) -> usize {
-        use tokenizers::PostProcessor;
-        self.inner
-            .get_post_processor()
-            .map_or(0, |processor| processor.added_tokens(false))
-    }
-
     /// Token numbers of a text, special tokens included. `number` names the text in errors.
     ///
     /// # Errors
-    /// When the text is empty, or too long and not to be truncated.
+    /// When the text is empty, or too long and not to be truncated, or the tokenizer fails on it.
     pub fn encode(
         &self,
         text: &str,
         number: usize,
         too_long: TooLong,
     ) -> Result<Vec<u32>, ModelError> {
-        let failed = |error: tokenizers::Error| ModelError::Tokenize {
-            number,
-            reason: error.to_string(),
+        let failed = |reason| ModelError::Tokenize { number, reason };
+        let text = match self.lower_case {
+            true => Cow::Owned(text.to_lowercase()),
+            false => Cow::Borrowed(text),
         };
-        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+        let encoding = guarded(|| self.inner.encode_fast(&*text, false));
+        let mut encoding = encoding.map_err(failed)?;
         if encoding.is_empty() {
             return Err(ModelError::EmptyText { number });
         }
-        let tokens = encoding.len() + self.special_tokens();
+        let tokens = encoding.len() + self.special_tokens;
         if tokens > self.limit {
             match too_long {
                 TooLong::Refuse => {
@@ -87,16 +95,21 @@ impl Tokenizer {
                     });
                 }
                 TooLong::Truncate => encoding.truncate(
-                    self.limit - self.special_tokens(),
+                    self.limit - self.special_tokens,
                     0,
                     TruncationDirection::Right,
                 ),
             }
         }
-        let encoding = self
-            .inner
-            .post_process(encoding, None, true)
-            .map_err(failed)?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = guarded(|| self.inner.post_process(encoding, None, true));
+        Ok(encoding.map_err(failed)?.get_ids().to_vec())
+    }
+}
+
+/// What `work` gives, or what went wrong. The library panics on some files that make no sense.
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match caught(work) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("the tokenizer library broke off: {panic}")),
     }
 }

@@ -15,7 +15,7 @@ pub const CALIBRATION: &str = include_str!("calibration.txt");
 /// memory together.
 ///
 /// # Errors
-/// When the weights cannot be read or cannot be quantised.
+/// When the weights cannot be read or cannot be quantised, or the tokenizer fails on a sentence.
 pub fn calibrate(
     model: &Model,
     text: &str,
@@ -25,7 +25,7 @@ pub fn calibrate(
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    let texts = model.tokenize(&lines, TooLong::Truncate)?;
+    let texts = tokenize(model, &lines)?;
     let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
     let mut input = model.bert.embed(&texts)?;
     let mut layers = Vec::with_capacity(model.config.layers);
@@ -41,6 +41,37 @@ pub fn calibrate(
         progress(index + 1);
     }
     Ok(QuantisedModel { layers })
+}
+
+/// Tokens of the sentences, without those that give none.
+fn tokenize(model: &Model, lines: &[&str]) -> Result<Vec<Vec<u32>>, ModelError> {
+    let malformed =
+        |reason: String| ModelError::malformed(&model.folder().join("tokenizer.json"), reason);
+    let mut texts = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        // One at a time, and errors told anew: these are not the texts that the caller knows.
+        let reason = match model.tokenize(&[line], TooLong::Truncate) {
+            Ok(tokens) => {
+                texts.extend(tokens);
+                continue;
+            }
+            Err(ModelError::EmptyText { .. }) => continue,
+            Err(ModelError::Tokenize { reason, .. }) => reason,
+            Err(ModelError::UnknownToken { id, vocabulary, .. }) => {
+                format!("token {id} is outside the model's vocabulary of {vocabulary}")
+            }
+            Err(error) => error.to_string(),
+        };
+        let number = index + 1;
+        return Err(malformed(format!(
+            "calibration sentence {number}: {reason}"
+        )));
+    }
+    if texts.is_empty() {
+        let reason = "it finds no token in any calibration sentence";
+        return Err(malformed(reason.into()));
+    }
+    Ok(texts)
 }
 
 /// Quantises a layer that computed `trace` from `input`.

@@ -32,7 +32,7 @@ pub use runner::{NodeDigest, Runner};
 pub use store::{Key, read, write};
 
 /// Name of the scheme; it changes whenever quantised models come out differently.
-pub const SCHEME: &str = "w8 channel, a8 token, smooth 0.5, i16 out, headroom 2, v1";
+pub const SCHEME: &str = "w8 channel, a8 token, smooth 0.5, i16 out, headroom 2, v2";
 
 /// A quantised encoder without its embeddings.
 #[derive(Debug)]

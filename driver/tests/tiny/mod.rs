@@ -94,6 +94,15 @@ pub fn shapes() -> Vec<(String, Vec<usize>)> {
 
 /// A safetensors file of these tensors, with values that are all different.
 pub fn weights(shapes: &[(String, Vec<usize>)], dtype: Dtype) -> Vec<u8> {
+    weights_with(shapes, dtype, |_| None)
+}
+
+/// As [`weights`], but tensors for which `fixed` has a value hold nothing else.
+pub fn weights_with(
+    shapes: &[(String, Vec<usize>)],
+    dtype: Dtype,
+    fixed: impl Fn(&str) -> Option<f32>,
+) -> Vec<u8> {
     let mut state = 1u32;
     let mut value = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -101,9 +110,10 @@ pub fn weights(shapes: &[(String, Vec<usize>)], dtype: Dtype) -> Vec<u8> {
     };
     let data: Vec<Vec<u8>> = shapes
         .iter()
-        .map(|(_, shape)| {
+        .map(|(name, shape)| {
             (0..shape.iter().product())
-                .flat_map(|_| value().to_le_bytes())
+                .map(|_| (value(), fixed(name)))
+                .flat_map(|(drawn, fixed)| fixed.unwrap_or(drawn).to_le_bytes())
                 .collect()
         })
         .collect();

@@ -8,7 +8,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryOptions {
     /// Cycles from the handshake of a read address to its first data, and from the last write data
-    /// to the answer; at least 1.
+    /// to the answer; at least 1, less than half of what the card's watchdog allows.
     pub latency: u32,
     /// Bytes a cycle that reads and writes share; more than 0. A beat costs the whole width of the
     /// port, however many bytes of it are written.
@@ -78,6 +78,13 @@ impl MemoryOptions {
     pub fn check(&self) -> Result<(), &'static str> {
         if self.latency == 0 {
             return Err("the latency of the memory must be at least 1 cycle");
+        }
+        // While the card waits nothing moves, and its watchdog ends what does not move.
+        if self.latency >= isa::regs::WATCHDOG_RESET / 2 {
+            return Err(
+                "the latency of the memory must be less than 524,288 cycles, half of what the \
+                 card's watchdog allows",
+            );
         }
         // The upper bound keeps the arithmetic of the budget exact.
         if !(self.bandwidth >= 1.0 / 64.0 && self.bandwidth <= 4096.0) {
