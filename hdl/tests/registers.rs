@@ -146,7 +146,8 @@ impl Both {
     /// From the wish for a reset to its end, some cycles later.
     fn wait_for_rest(&mut self) {
         for _ in 0..self.rng.below(4) {
-            assert!(self.bench.is("soft_reset") && !self.bench.is("enable"));
+            assert!(self.bench.is("soft_reset"));
+            assert!(!self.bench.is("enable") && !self.bench.is("irq"));
             self.bench.set("read", 1);
             self.bench.set("addr", regs::CONTROL.into());
             self.bench.model.cycle();

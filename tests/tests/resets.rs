@@ -68,7 +68,7 @@ fn check(config: Config, memory: MemoryOptions, reset: Reset, seed: u64) {
     let mut rtl = Rtl::new(&config, memory);
     let mut data = Vec::new();
     data.resize_with(0x2_0000, || rng.bits() as u8);
-    let (step, rounds) = if full() { (1, 6) } else { (11, 3) };
+    let (step, rounds) = if full() { (1, 3) } else { (11, 3) };
     for round in 0..rounds {
         let broken = program(&config, &mut rng);
         let good = program(&config, &mut rng);

@@ -340,7 +340,9 @@ impl Logic for Registers {
                 self.freeze.d.next = self.wdata.val().get_bit(1);
             }
         }
-        self.irq.next = self.irq_status.q.val() & self.control.q.val().get_bit(1);
+        // Who waits for the end of a reset is not woken by what was before it.
+        self.irq.next =
+            self.irq_status.q.val() & self.control.q.val().get_bit(1) & (!self.resetting.q.val());
         self.enable.next = self.control.q.val().get_bit(0) & (!self.resetting.q.val());
         self.soft_reset.next = self.resetting.q.val();
         self.queue_log2.next = self.log2.q.val();
