@@ -12,10 +12,6 @@ use crate::engine::{GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, S
 use crate::front::{Answer, Check, Control, Counters, Fetch, Registers, Tokens};
 use crate::mem::{Accumulators, Buffer, Fifo};
 
-/// Cycles after the reset pin in which the engines stay in reset: more than the longest pipeline,
-/// from an activation's read to its sum (75 cycles in an array of 32x32).
-pub const RESET_HOLD: u64 = 127;
-
 /// A burst that waits for memory.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
 struct ReadBurst {
@@ -43,7 +39,7 @@ struct ReadBurst {
 /// id 0; all writes have id 0. Reads are always ready, answers to writes too.
 ///
 /// `reset` takes effect at once, and memory must forget what it owes at the same time. The queue
-/// works again [`RESET_HOLD`] cycles after it, when the pipelines have run out. A reset by register
+/// works again [`regs::RESET_HOLD_CYCLES`] cycles after it, when the pipelines have run out. A reset by register
 /// stops the program, waits until nothing is under way and memory owes nothing, and then gives
 /// everything its first state; the busy flag of the status stays until then.
 #[derive(LogicBlock)]
@@ -245,7 +241,7 @@ impl Card {
             reads: Default::default(),
             writes: Default::default(),
             hold: Default::default(),
-            hold_cycles: Constant::new(RESET_HOLD.into()),
+            hold_cycles: Constant::new(u64::from(regs::RESET_HOLD_CYCLES).into()),
             at_rest: Default::default(),
             reset_done: Default::default(),
             restart: Default::default(),

@@ -147,6 +147,9 @@ pub const DATAPATH_INT8: u32 = 1;
 pub const IRQ_COMPLETION: u32 = 1;
 /// [`WATCHDOG`] after a reset, in cycles: far longer than any memory, short for a person.
 pub const WATCHDOG_RESET: u32 = 1 << 20;
+/// Cycles after a reset by pin in which the queue does not run: more than the longest pipeline,
+/// from an activation's read to its sum (75 cycles in an array of 32x32), which must run out.
+pub const RESET_HOLD_CYCLES: u32 = 127;
 /// [`QUEUE_LOG2`] after a reset.
 pub const QUEUE_LOG2_RESET: u32 = 1;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use isa::config::Config;
+use isa::regs::RESET_HOLD_CYCLES;
 use verilate::{Library, Model};
 
 use crate::memory::signals::Master;
@@ -14,7 +15,7 @@ use crate::{Error, library};
 /// Cycles for which the reset pin is held.
 const RESET_CYCLES: u64 = 4;
 /// Cycles after that until the card works again.
-const HOLD_CYCLES: u64 = 128;
+const HOLD_CYCLES: u64 = RESET_HOLD_CYCLES as u64 + 1;
 
 /// How a card is simulated.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,3 +4,8 @@
 pub mod bench;
 pub mod program;
 pub mod rng;
+
+/// Whether the long tier is asked for, as `cargo xtask test --full` does.
+pub fn full() -> bool {
+    std::env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0")
+}

@@ -284,10 +284,6 @@ fn space() -> Space {
     }
 }
 
-fn full() -> bool {
-    env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0")
-}
-
 fn seed_of(own: u64) -> u64 {
     env::var("SYSTOLE_SEED")
         .ok()
@@ -569,7 +565,7 @@ fn spoil_submission(pair: &mut Pair, job: &mut Job) {
 fn fuzz(config: Config, memory: MemoryOptions, seed: u64, rounds: u64) {
     let mut pair = Pair::new(config, memory, seed);
     let mut failed = 0;
-    for _ in 0..rounds * if full() { 20 } else { 1 } {
+    for _ in 0..rounds * if systole_tests::full() { 20 } else { 1 } {
         let mut jobs = Vec::new();
         for _ in 0..6 {
             let mut job = Job::new(pair.program(7), String::new());
@@ -685,7 +681,7 @@ fn tokens_given_too_often() {
 fn bus_errors(config: Config, memory: MemoryOptions, seed: u64, rounds: u64) {
     let mut pair = Pair::new(config, memory, seed);
     let mut met = [0; 5];
-    for round in 0..rounds * if full() { 20 } else { 1 } {
+    for round in 0..rounds * if systole_tests::full() { 20 } else { 1 } {
         let mut job = Job::new(pair.program(12), String::new());
         pair.rng.bits();
         let line = u64::from(config.port_bytes);

@@ -189,10 +189,6 @@ fn run(config: &Config, case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn full() -> bool {
-    env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0")
-}
-
 /// Runs random cases on a card of this shape.
 fn check(config: Config, cases_now: u32, cases_full: u32) {
     let seed = env::var("SYSTOLE_SEED")
@@ -200,7 +196,11 @@ fn check(config: Config, cases_now: u32, cases_full: u32) {
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(1);
     let settings = Settings {
-        cases: if full() { cases_full } else { cases_now },
+        cases: if systole_tests::full() {
+            cases_full
+        } else {
+            cases_now
+        },
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: 300,
@@ -250,7 +250,7 @@ fn card_16x16() {
 
 #[test]
 fn other_cards() {
-    if !full() {
+    if !systole_tests::full() {
         return;
     }
     check(Config::with_array(16, 4), 0, 300);

@@ -23,10 +23,6 @@ fn space() -> Space {
     }
 }
 
-fn full() -> bool {
-    std::env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0")
-}
-
 /// A program with work for every engine.
 fn program(config: &Config, rng: &mut Rng) -> Vec<Command> {
     let ops: Vec<Op> = (0..14).map(|_| Op::random(rng)).collect();
@@ -66,9 +62,12 @@ fn wait(rtl: &mut Rtl) {
 fn check(config: Config, memory: MemoryOptions, reset: Reset, seed: u64) {
     let mut rng = Rng::new(seed);
     let mut rtl = Rtl::new(&config, memory);
-    let mut data = Vec::new();
-    data.resize_with(0x2_0000, || rng.bits() as u8);
-    let (step, rounds) = if full() { (1, 3) } else { (11, 3) };
+    let data: Vec<u8> = (0..0x2_0000).map(|_| rng.bits() as u8).collect();
+    let (step, rounds) = if systole_tests::full() {
+        (1, 3)
+    } else {
+        (11, 3)
+    };
     for round in 0..rounds {
         let broken = program(&config, &mut rng);
         let good = program(&config, &mut rng);

@@ -3,7 +3,6 @@
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
-
 use systole::embed::cosine;
 
 use super::embed::{Account, WorkArgs};
