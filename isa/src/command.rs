@@ -26,6 +26,8 @@ pub const TOKEN_MAX: u8 = 255;
 pub const ENGINE_QUEUE: usize = 4;
 /// Addresses in memory lie below 2^56, so that the end of every transfer fits in 64 bits.
 pub const ADDRESS_BITS: u32 = 56;
+/// Where the card's own memory starts, on a card that has some; below are the addresses of the host.
+pub const CARD_MEMORY: u64 = 1 << (ADDRESS_BITS - 1);
 
 /// Operation codes. Zero is no command, so that a page of zeros is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

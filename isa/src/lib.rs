@@ -20,6 +20,7 @@ pub mod format;
 #[cfg(feature = "model")]
 pub mod model;
 pub mod numerics;
+pub mod pci;
 pub mod queue;
 pub mod record;
 pub mod regs;
