@@ -56,10 +56,18 @@ pub struct Card {
     pub reg_addr: Signal<In, Bits<12>>,
     /// Value to write.
     pub reg_wdata: Signal<In, Bits<32>>,
+    /// Bytes of it that count.
+    pub reg_strobes: Signal<In, Bits<4>>,
     /// Value read, in the cycle after `reg_read`.
     pub reg_rdata: Signal<Out, Bits<32>>,
-    /// Interrupt, level.
-    pub irq: Signal<Out, Bit>,
+    /// Interrupt of each queue, level.
+    pub irq: Signal<Out, Bits<8>>,
+    /// Work is at hand or under way: the clock must not stand still.
+    pub active: Signal<Out, Bit>,
+    /// Events that the PCIe endpoint counts, in the order of the counters `pcie.*`.
+    pub link_ticks: Signal<In, Bits<6>>,
+    /// Cycles that the PCIe endpoint waits for the answer to a read.
+    pub link_timeout: Signal<Out, Bits<32>>,
     /// Read address channel.
     pub m_arvalid: Signal<Out, Bit>,
     /// Memory takes the address.
@@ -80,6 +88,8 @@ pub struct Card {
     pub m_rid: Signal<In, Bits<4>>,
     /// Not 0: the line could not be read.
     pub m_rresp: Signal<In, Bits<2>>,
+    /// Why, a code of `isa::error::FaultCause`; counts beside an error only.
+    pub m_ruser: Signal<In, Bits<3>>,
     /// Last line of its burst.
     pub m_rlast: Signal<In, Bit>,
     /// Write address channel.
@@ -110,6 +120,8 @@ pub struct Card {
     pub m_bid: Signal<In, Bits<4>>,
     /// Not 0: the burst could not be written.
     pub m_bresp: Signal<In, Bits<2>>,
+    /// Why, a code of `isa::error::FaultCause`; counts beside an error only.
+    pub m_buser: Signal<In, Bits<3>>,
     registers: Registers,
     counters: Counters,
     control: Control,
@@ -187,8 +199,12 @@ impl Card {
             reg_read: Default::default(),
             reg_addr: Default::default(),
             reg_wdata: Default::default(),
+            reg_strobes: Default::default(),
             reg_rdata: Default::default(),
             irq: Default::default(),
+            active: Default::default(),
+            link_ticks: Default::default(),
+            link_timeout: Default::default(),
             m_arvalid: Default::default(),
             m_arready: Default::default(),
             m_araddr: Default::default(),
@@ -199,6 +215,7 @@ impl Card {
             m_rdata: (0..port / 4).map(|_| Signal::default()).collect(),
             m_rid: Default::default(),
             m_rresp: Default::default(),
+            m_ruser: Default::default(),
             m_rlast: Default::default(),
             m_awvalid: Default::default(),
             m_awready: Default::default(),
@@ -214,6 +231,7 @@ impl Card {
             m_bready: Default::default(),
             m_bid: Default::default(),
             m_bresp: Default::default(),
+            m_buser: Default::default(),
             registers: Registers::new(shape),
             counters: Counters::new(counters),
             control: Control::new(port),
@@ -344,7 +362,12 @@ impl Logic for Card {
         self.registers.addr.next = self.reg_addr.val();
         self.registers.wdata.next = self.reg_wdata.val();
         self.reg_rdata.next = self.registers.rdata.val();
-        self.irq.next = self.registers.irq.val();
+        self.irq.next = 0.into();
+        if self.registers.irq.val() {
+            self.irq.next = 1.into();
+        }
+        self.active.next = self.registers.busy.val();
+        self.link_timeout.next = 0.into();
         self.registers.sq_head.next = self.control.sq_head.val();
         self.registers.cq_tail.next = self.control.cq_tail.val();
         self.registers.busy.next =
@@ -640,6 +663,9 @@ impl Logic for Card {
             & (!(self.store.w_valid.val() & self.m_wready.val()));
         self.counters.tick[17].next = self.read_line.val();
         self.counters.tick[18].next = self.w_taken.val();
+        for i in 0..6usize {
+            self.counters.tick[i + 19].next = self.link_ticks.val().get_bit(i);
+        }
         for i in 0..self._counters {
             self.registers.counter_low[i].next = self.counters.low[i].val();
             self.registers.counter_high[i].next = self.counters.high[i].val();

@@ -23,6 +23,10 @@ pub struct Config {
     pub column_rows: u32,
     /// Entries of the buffer of row scales, 4 bytes each.
     pub row_scales: u32,
+    /// Queue pairs, each with registers and an interrupt of its own. 1, 2, 4 or 8.
+    pub queues: u32,
+    /// MiB of the card's own memory: 0 (none) or a power of two up to 4,096.
+    pub card_memory_mib: u32,
 }
 
 impl Default for Config {
@@ -45,7 +49,7 @@ impl core::error::Error for ConfigError {}
 
 impl Config {
     /// A card with an array of this size and the default memories: 128 KiB of activations, 64 KiB
-    /// of weights, 512 rows of accumulators.
+    /// of weights, 512 rows of accumulators; with four queues and 64 MiB of its own.
     pub const fn with_array(rows: u32, cols: u32) -> Self {
         Self {
             rows,
@@ -56,6 +60,8 @@ impl Config {
             acc_rows: 512,
             column_rows: 64,
             row_scales: 512,
+            queues: 4,
+            card_memory_mib: 64,
         }
     }
 
@@ -103,6 +109,15 @@ impl Config {
         if !depth(self.row_scales, 1 << 15) || self.row_scales * 4 < self.port_bytes * 16 {
             return Err(ConfigError(
                 "the row scales must be a power of two, up to 32,768, and at least 16 lines",
+            ));
+        }
+        if !matches!(self.queues, 1 | 2 | 4 | 8) {
+            return Err(ConfigError("the number of queues must be 1, 2, 4 or 8"));
+        }
+        let memory = self.card_memory_mib;
+        if memory != 0 && (!memory.is_power_of_two() || memory > 4096) {
+            return Err(ConfigError(
+                "the card's own memory must be 0 or a power of two of MiB, up to 4,096",
             ));
         }
         Ok(())

@@ -34,11 +34,21 @@ pub enum ErrorCode {
     BadSubmission = 13,
     /// Nothing moved for as many cycles as the watchdog allows.
     Watchdog = 14,
+    /// A read over PCIe was not answered in time.
+    CompletionTimeout = 15,
+    /// A read over PCIe was answered with data that are marked as broken (poisoned).
+    PoisonedCompletion = 16,
+    /// A read over PCIe found nobody at its address, or nobody who may be read (unsupported request).
+    UnsupportedRequest = 17,
+    /// A read over PCIe was given up by who should have answered (completer abort).
+    CompleterAbort = 18,
+    /// The host does not let the card access memory (bus master enable is off).
+    BusMasterOff = 19,
 }
 
 impl ErrorCode {
     /// All codes in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Success,
         Self::UnknownOpcode,
         Self::ReservedBits,
@@ -54,6 +64,11 @@ impl ErrorCode {
         Self::WriteFault,
         Self::BadSubmission,
         Self::Watchdog,
+        Self::CompletionTimeout,
+        Self::PoisonedCompletion,
+        Self::UnsupportedRequest,
+        Self::CompleterAbort,
+        Self::BusMasterOff,
     ];
 
     /// The error with this code.
@@ -79,6 +94,13 @@ impl ErrorCode {
             Self::WriteFault => "a write to memory was answered with an error",
             Self::BadSubmission => "the submission is malformed",
             Self::Watchdog => "nothing moved for as long as the watchdog allows",
+            Self::CompletionTimeout => "a read over PCIe was not answered in time",
+            Self::PoisonedCompletion => "a read over PCIe was answered with poisoned data",
+            Self::UnsupportedRequest => {
+                "a read over PCIe was answered as unsupported: nothing may be read there"
+            }
+            Self::CompleterAbort => "a read over PCIe was aborted by the host",
+            Self::BusMasterOff => "the host does not let the card access memory (bus master off)",
         }
     }
 }
@@ -90,3 +112,62 @@ impl core::fmt::Display for ErrorCode {
 }
 
 impl core::error::Error for ErrorCode {}
+
+/// Why an access to memory failed: what stands beside the error on the card's memory port
+/// (`m_ruser`, `m_buser`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FaultCause {
+    /// Memory says no more than that.
+    #[default]
+    Plain = 0,
+    /// No answer in time.
+    Timeout = 1,
+    /// The data are marked as broken.
+    Poisoned = 2,
+    /// Nobody is there.
+    Unsupported = 3,
+    /// Who is there gave it up.
+    Abort = 4,
+    /// The card may not access memory.
+    BusMasterOff = 5,
+}
+
+impl FaultCause {
+    /// All causes in order.
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Timeout,
+        Self::Poisoned,
+        Self::Unsupported,
+        Self::Abort,
+        Self::BusMasterOff,
+    ];
+
+    /// The cause of this code; codes that name none are plain.
+    pub fn from_code(code: u8) -> Self {
+        let known = Self::ALL.into_iter().find(|cause| *cause as u8 == code);
+        known.unwrap_or_default()
+    }
+
+    /// The error of a program whose read failed so.
+    pub const fn of_read(self) -> ErrorCode {
+        self.or(ErrorCode::ReadFault)
+    }
+
+    /// The error of a program whose write failed so.
+    pub const fn of_write(self) -> ErrorCode {
+        self.or(ErrorCode::WriteFault)
+    }
+
+    const fn or(self, plain: ErrorCode) -> ErrorCode {
+        match self {
+            Self::Plain => plain,
+            Self::Timeout => ErrorCode::CompletionTimeout,
+            Self::Poisoned => ErrorCode::PoisonedCompletion,
+            Self::Unsupported => ErrorCode::UnsupportedRequest,
+            Self::Abort => ErrorCode::CompleterAbort,
+            Self::BusMasterOff => ErrorCode::BusMasterOff,
+        }
+    }
+}

@@ -7,6 +7,9 @@
 //! specification). The host gives completion entries back with the head doorbell; a card that
 //! finds the ring full waits. Indices count modulo the ring, which holds one entry less than its
 //! size; completions come in the order of the submissions, each written at once.
+//!
+//! A card has several queue pairs that share its engines: one program runs at a time, the queues
+//! take turns. What one queue does wrong harms no other.
 
 use crate::command::{ADDRESS_BITS, COMMAND_BYTES};
 use crate::error::ErrorCode;
@@ -21,6 +24,8 @@ pub const SUBMISSION_BYTES: usize = SUBMISSION_WORDS * 4;
 pub const COMPLETION_WORDS: usize = 8;
 /// Bytes of a completion entry; the ring starts at a multiple of it.
 pub const COMPLETION_BYTES: usize = COMPLETION_WORDS * 4;
+/// Most queue pairs of a card.
+pub const MAX_QUEUES: u32 = 8;
 /// Largest size of a ring, as a power of two.
 pub const MAX_QUEUE_LOG2: u32 = 12;
 

@@ -1,8 +1,8 @@
-//! Registers: a window of 4 KiB, 32 bits each.
+//! Registers: a window of 4 KiB, 32 bits each. Those of a queue come once for each queue, in banks.
 
 use crate::command::ADDRESS_BITS;
 use crate::config::Config;
-use crate::queue::{COMPLETION_BYTES, MAX_QUEUE_LOG2, SUBMISSION_BYTES};
+use crate::queue::{COMPLETION_BYTES, MAX_QUEUE_LOG2, MAX_QUEUES, SUBMISSION_BYTES};
 
 /// How the host may use a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,12 @@ pub struct Register {
 }
 
 macro_rules! registers {
-    ($($name:ident = $offset:literal, $access:ident, $doc:literal;)*) => {
+    (#[doc = $table_doc:literal] $table:ident;
+     $($name:ident = $offset:literal, $access:ident, $doc:literal;)*) => {
         $(#[doc = $doc] pub const $name: u32 = $offset;)*
 
-        /// Every register, in the order of offsets.
-        pub const REGISTERS: &[Register] = &[
+        #[doc = $table_doc]
+        pub const $table: &[Register] = &[
             $(Register {
                 name: stringify!($name), offset: $offset, access: Access::$access, doc: $doc,
             },)*
@@ -42,6 +43,8 @@ macro_rules! registers {
 }
 
 registers! {
+    /// The registers that the card has once, in the order of offsets.
+    REGISTERS;
     ID = 0x000, ReadOnly, "Identity: 0x53595354, the letters SYST.";
     VERSION = 0x004, ReadOnly, "Version of this contract: major in bits 31:16, minor in 15:0.";
     CAP_ARRAY = 0x008, ReadOnly, "Array: columns in bits 31:16, rows in 15:0.";
@@ -52,43 +55,82 @@ registers! {
     CAP_COLUMN_ROWS = 0x01c, ReadOnly, "Rows of the column parameters.";
     CAP_ROW_SCALES = 0x020, ReadOnly, "Entries of the row scales.";
     CAP_DATAPATHS = 0x024, ReadOnly, "Datapaths: bit 0 dense int8; others are kept for int4 and sparsity.";
-    CONTROL = 0x040, ReadWrite, "Bit 0: enable (the queue runs). Bit 1: interrupt enable. Bit 2: reset, 1 until it is over.";
-    STATUS = 0x044, ReadOnly, "Bit 0: enabled. Bit 1: a program runs or a reset is not over. Bit 2: fatal, only a reset helps.";
-    ERROR = 0x048, ReadOnly, "Last error: command index in bits 31:16, cause in 15:0; 0 after a reset.";
-    IRQ_STATUS = 0x04c, WriteOneToClear, "Bit 0: a completion was written.";
+    CAP_QUEUES = 0x028, ReadOnly, "Queue pairs: 1, 2, 4 or 8.";
+    CAP_CARD_MEMORY = 0x02c, ReadOnly, "MiB of the card's own memory; 0: none.";
+    CONTROL = 0x040, ReadWrite, "Bit 2: reset of the card, 1 until it is over.";
+    STATUS = 0x044, ReadOnly, "Bit 1: a program runs or a reset of the card is not over. Bit 2: fatal, only a reset of the card helps.";
+    ERROR = 0x048, ReadOnly, "Last error of any queue: command index in bits 31:16, cause in 15:0; 0 after a reset of the card.";
     WATCHDOG = 0x050, ReadWrite, "Cycles without any movement after which a program is ended; 0: never.";
-    SQ_BASE_LO = 0x080, ReadWrite, "Address of the submission ring, lower half.";
-    SQ_BASE_HI = 0x084, ReadWrite, "Address of the submission ring, upper half.";
-    CQ_BASE_LO = 0x088, ReadWrite, "Address of the completion ring, lower half.";
-    CQ_BASE_HI = 0x08c, ReadWrite, "Address of the completion ring, upper half.";
-    QUEUE_LOG2 = 0x090, ReadWrite, "Entries of both rings, as a power of two: 1 to 12. Write while disabled.";
-    SQ_TAIL = 0x094, ReadWrite, "Doorbell: index of the submission after the newest.";
-    CQ_HEAD = 0x098, ReadWrite, "Doorbell: index of the oldest completion that the host has not taken.";
-    SQ_HEAD = 0x09c, ReadOnly, "Index of the next submission that the card will take.";
-    CQ_TAIL = 0x0a0, ReadOnly, "Index of the next completion that the card will write.";
+    LINK_TIMEOUT = 0x054, ReadWrite, "Cycles after which a read over PCIe that was not answered fails; 0: never.";
     COUNTER_CONTROL = 0x0fc, ReadWrite, "Bit 0: clear all counters, clears itself. Bit 1: freeze them.";
+}
+
+registers! {
+    /// The registers of queue 0, in the order of offsets; [`of_queue`] gives those of the others.
+    QUEUE_REGISTERS;
+    SQ_BASE_LO = 0x400, ReadWrite, "Address of the submission ring, lower half.";
+    SQ_BASE_HI = 0x404, ReadWrite, "Address of the submission ring, upper half.";
+    CQ_BASE_LO = 0x408, ReadWrite, "Address of the completion ring, lower half.";
+    CQ_BASE_HI = 0x40c, ReadWrite, "Address of the completion ring, upper half.";
+    QUEUE_LOG2 = 0x410, ReadWrite, "Entries of both rings, as a power of two: 1 to 12. Write while disabled.";
+    SQ_TAIL = 0x414, ReadWrite, "Doorbell: index of the submission after the newest.";
+    CQ_HEAD = 0x418, ReadWrite, "Doorbell: index of the oldest completion that the host has not taken.";
+    SQ_HEAD = 0x41c, ReadOnly, "Index of the next submission that the card will take.";
+    CQ_TAIL = 0x420, ReadOnly, "Index of the next completion that the card will write.";
+    QUEUE_CONTROL = 0x424, ReadWrite, "Bit 0: enable (the queue runs). Bit 1: interrupt enable. Bit 2: reset of this queue, 1 until it is over.";
+    QUEUE_STATUS = 0x428, ReadOnly, "Bit 0: enabled. Bit 1: its program runs or its reset is not over. Bit 2: failed, its completion could not be written; only a reset of the queue or the card helps.";
+    QUEUE_ERROR = 0x42c, ReadOnly, "Last error of this queue: command index in bits 31:16, cause in 15:0; 0 after a reset.";
+    IRQ_STATUS = 0x430, WriteOneToClear, "Bit 0: a completion was written.";
+}
+
+/// Offset of the bank of queue 0.
+pub const QUEUE_BASE: u32 = 0x400;
+/// Bytes from the bank of a queue to that of the next.
+pub const QUEUE_STRIDE: u32 = 0x40;
+
+/// Offset of a register of [`QUEUE_REGISTERS`] in the bank of another queue.
+pub const fn of_queue(queue: u32, register: u32) -> u32 {
+    register + queue * QUEUE_STRIDE
+}
+
+/// The queue in whose bank an offset lies, and the same place in the bank of queue 0; `None` for
+/// what is no queue's, whatever number of queues the card has.
+pub const fn queue_of(offset: u32) -> Option<(u32, u32)> {
+    if offset < QUEUE_BASE || offset >= QUEUE_BASE + MAX_QUEUES * QUEUE_STRIDE {
+        return None;
+    }
+    let queue = (offset - QUEUE_BASE) / QUEUE_STRIDE;
+    Some((queue, offset - queue * QUEUE_STRIDE))
 }
 
 /// Value of [`ID`].
 pub const ID_VALUE: u32 = 0x5359_5354;
 /// Value of [`VERSION`].
-pub const VERSION_VALUE: u32 = 0x0001_0000;
+pub const VERSION_VALUE: u32 = 0x0002_0000;
 /// Bytes of the register window.
 pub const WINDOW_BYTES: u32 = 0x1000;
-/// [`CONTROL`]: the queue runs.
-pub const CONTROL_ENABLE: u32 = 1;
-/// [`CONTROL`]: completions raise the interrupt.
-pub const CONTROL_IRQ_ENABLE: u32 = 2;
 /// [`CONTROL`]: everything starts again, counters included; the on-chip memories keep their contents.
 /// Reads as 1, and [`STATUS_BUSY`] too, until bursts that were begun have ended; if memory never
 /// ends them, only a reset of the whole bus helps.
 pub const CONTROL_RESET: u32 = 4;
-/// [`STATUS`]: the queue runs.
-pub const STATUS_ENABLED: u32 = 1;
-/// [`STATUS`]: a program runs, or a reset is not over.
+/// [`STATUS`]: a program runs, or a reset of the card is not over.
 pub const STATUS_BUSY: u32 = 2;
-/// [`STATUS`]: the memory port hangs; only a reset helps.
+/// [`STATUS`]: the memory port hangs; only a reset of the card helps.
 pub const STATUS_FATAL: u32 = 4;
+/// [`QUEUE_CONTROL`]: the queue runs.
+pub const QUEUE_ENABLE: u32 = 1;
+/// [`QUEUE_CONTROL`]: completions raise the interrupt.
+pub const QUEUE_IRQ_ENABLE: u32 = 2;
+/// [`QUEUE_CONTROL`]: the queue starts again; its program, if one runs, ends without a completion.
+/// Reads as 1, and [`QUEUE_BUSY`] too, until nothing of that program is left.
+pub const QUEUE_RESET: u32 = 4;
+/// [`QUEUE_STATUS`]: the queue runs.
+pub const QUEUE_ENABLED: u32 = 1;
+/// [`QUEUE_STATUS`]: a program of this queue runs, or its reset is not over.
+pub const QUEUE_BUSY: u32 = 2;
+/// [`QUEUE_STATUS`]: a completion could not be written; only a reset of the queue or of the card
+/// helps.
+pub const QUEUE_FAILED: u32 = 4;
 /// [`COUNTER_CONTROL`]: set all counters to zero.
 pub const COUNTERS_CLEAR: u32 = 1;
 /// [`COUNTER_CONTROL`]: hold all counters.
@@ -134,6 +176,12 @@ counters! {
     "store.memory", "Cycles in which STORE waited for the accumulators, the pipeline or the answer to its writes.";
     "read.lines", "Lines read from memory, commands included.";
     "write.lines", "Lines written to memory, completions included.";
+    "pcie.read.requests", "Read requests sent over PCIe.";
+    "pcie.read.beats", "Beats received over PCIe that held data of a completion.";
+    "pcie.read.tags", "Cycles in which a read over PCIe waited for a free tag.";
+    "pcie.write.requests", "Write requests sent over PCIe.";
+    "pcie.write.beats", "Beats of write requests sent over PCIe.";
+    "pcie.transmit.stalled", "Cycles in which the PCIe link did not take a beat that was offered.";
 }
 
 /// Register of the lower half of a counter.
@@ -150,11 +198,20 @@ pub const WATCHDOG_RESET: u32 = 1 << 20;
 /// Cycles after a reset by pin in which the queue does not run: more than the longest pipeline,
 /// from an activation's read to its sum (75 cycles in an array of 32x32), which must run out.
 pub const RESET_HOLD_CYCLES: u32 = 127;
+/// [`LINK_TIMEOUT`] after a reset, in cycles: longer than any answer takes, shorter than
+/// [`WATCHDOG_RESET`], so that what the link loses ends one program and not the card.
+pub const LINK_TIMEOUT_RESET: u32 = 1 << 18;
 /// [`QUEUE_LOG2`] after a reset.
 pub const QUEUE_LOG2_RESET: u32 = 1;
 
 /// Value of a register after power-up and after a reset; 0 where there is no register.
 pub const fn reset_value(offset: u32, config: &Config) -> u32 {
+    if let Some((queue, register)) = queue_of(offset) {
+        return match register {
+            QUEUE_LOG2 if queue < config.queues => QUEUE_LOG2_RESET,
+            _ => 0,
+        };
+    }
     match offset {
         ID => ID_VALUE,
         VERSION => VERSION_VALUE,
@@ -166,25 +223,33 @@ pub const fn reset_value(offset: u32, config: &Config) -> u32 {
         CAP_COLUMN_ROWS => config.column_rows,
         CAP_ROW_SCALES => config.row_scales,
         CAP_DATAPATHS => DATAPATH_INT8,
+        CAP_QUEUES => config.queues,
+        CAP_CARD_MEMORY => config.card_memory_mib,
         WATCHDOG => WATCHDOG_RESET,
-        QUEUE_LOG2 => QUEUE_LOG2_RESET,
+        LINK_TIMEOUT => LINK_TIMEOUT_RESET,
         _ => 0,
     }
 }
 
 /// Bits of a register that hold what the host writes, or act on it; the others read as zero (or,
-/// in read-only registers, as the card says) and ignore writes.
+/// in read-only registers, as the card says) and ignore writes. Registers of queues that a card
+/// does not have count as if it had them.
 pub const fn write_mask(offset: u32) -> u32 {
-    match offset {
-        CONTROL => CONTROL_ENABLE | CONTROL_IRQ_ENABLE | CONTROL_RESET,
-        IRQ_STATUS => IRQ_COMPLETION,
-        WATCHDOG => u32::MAX,
+    let register = match queue_of(offset) {
+        Some((_, register)) => register,
+        None => offset,
+    };
+    match register {
+        CONTROL => CONTROL_RESET,
+        WATCHDOG | LINK_TIMEOUT => u32::MAX,
+        COUNTER_CONTROL => COUNTERS_CLEAR | COUNTERS_FREEZE,
         SQ_BASE_LO => !(SUBMISSION_BYTES as u32 - 1),
         CQ_BASE_LO => !(COMPLETION_BYTES as u32 - 1),
         SQ_BASE_HI | CQ_BASE_HI => (1 << (ADDRESS_BITS - 32)) - 1,
         QUEUE_LOG2 => 0xf,
         SQ_TAIL | CQ_HEAD => (1 << MAX_QUEUE_LOG2) - 1,
-        COUNTER_CONTROL => COUNTERS_CLEAR | COUNTERS_FREEZE,
+        QUEUE_CONTROL => QUEUE_ENABLE | QUEUE_IRQ_ENABLE | QUEUE_RESET,
+        IRQ_STATUS => IRQ_COMPLETION,
         _ => 0,
     }
 }
@@ -201,5 +266,7 @@ pub fn read_config<E>(mut read: impl FnMut(u32) -> Result<u32, E>) -> Result<Con
         acc_rows: read(CAP_ACC_ROWS)?,
         column_rows: read(CAP_COLUMN_ROWS)?,
         row_scales: read(CAP_ROW_SCALES)?,
+        queues: read(CAP_QUEUES)?,
+        card_memory_mib: read(CAP_CARD_MEMORY)?,
     })
 }

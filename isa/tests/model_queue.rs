@@ -53,8 +53,8 @@ impl Host {
             self.card.write_reg(high, (addr >> 32) as u32);
         }
         self.card.write_reg(regs::QUEUE_LOG2, LOG2);
-        let control = regs::CONTROL_ENABLE | regs::CONTROL_IRQ_ENABLE;
-        self.card.write_reg(regs::CONTROL, control);
+        let control = regs::QUEUE_ENABLE | regs::QUEUE_IRQ_ENABLE;
+        self.card.write_reg(regs::QUEUE_CONTROL, control);
     }
 
     fn submit_words(&mut self, words: &[u32]) {
@@ -103,12 +103,12 @@ fn identity_and_reset_values() {
 #[test]
 fn writes_reach_only_their_mask() {
     let config = Config::with_array(8, 4);
-    for register in regs::REGISTERS {
+    for register in regs::REGISTERS.iter().chain(regs::QUEUE_REGISTERS) {
         let mut card = QueueModel::new(config).expect("a good config");
         let reset = card.read_reg(register.offset);
         card.write_reg(register.offset, u32::MAX);
         let expected = match register.offset {
-            regs::CONTROL | regs::IRQ_STATUS => 0,
+            regs::CONTROL | regs::QUEUE_CONTROL | regs::IRQ_STATUS => 0,
             regs::QUEUE_LOG2 => reset,
             regs::COUNTER_CONTROL => regs::COUNTERS_FREEZE,
             offset if regs::write_mask(offset) != 0 => regs::write_mask(offset),
@@ -174,9 +174,9 @@ fn interrupt_follows_status_and_enable() {
     assert!(!host.card.irq());
     host.card.run(&mut host.memory);
     assert!(host.card.irq());
-    host.card.write_reg(regs::CONTROL, regs::CONTROL_ENABLE);
+    host.card.write_reg(regs::QUEUE_CONTROL, regs::QUEUE_ENABLE);
     assert!(!host.card.irq());
-    host.card.write_reg(regs::CONTROL, 3);
+    host.card.write_reg(regs::QUEUE_CONTROL, 3);
     host.card.write_reg(regs::IRQ_STATUS, 1);
     assert!(!host.card.irq());
 }
@@ -186,10 +186,10 @@ fn a_disabled_queue_takes_nothing_and_goes_on_where_it_was() {
     let mut host = Host::new();
     host.submit(1);
     host.card.run(&mut host.memory);
-    host.card.write_reg(regs::CONTROL, 0);
+    host.card.write_reg(regs::QUEUE_CONTROL, 0);
     host.submit(2);
     assert!(!host.card.step(&mut host.memory));
-    host.card.write_reg(regs::CONTROL, regs::CONTROL_ENABLE);
+    host.card.write_reg(regs::QUEUE_CONTROL, regs::QUEUE_ENABLE);
     assert!(host.card.step(&mut host.memory));
     assert_eq!(host.completion(1).tag, 2);
 }
@@ -233,7 +233,7 @@ fn bad_submissions_complete_with_their_tag() {
 }
 
 #[test]
-fn unreadable_submission_completes_and_unwritable_completion_is_fatal() {
+fn unreadable_submission_completes_and_unwritable_completion_fails_the_queue() {
     let mut host = Host::new();
     host.card.write_reg(regs::SQ_BASE_HI, 0);
     host.submit(9);
@@ -251,8 +251,10 @@ fn unreadable_submission_completes_and_unwritable_completion_is_fatal() {
         host.card.read_reg(regs::ERROR),
         ErrorCode::WriteFault as u32
     );
-    let status = host.card.read_reg(regs::STATUS);
-    assert_eq!(status, regs::STATUS_FATAL | regs::STATUS_ENABLED);
+    assert_eq!(host.card.read_reg(regs::STATUS), 0, "the card goes on");
+    let status = host.card.read_reg(regs::QUEUE_STATUS);
+    assert_eq!(status, regs::QUEUE_FAILED | regs::QUEUE_ENABLED);
+    assert!(host.card.irq(), "whoever waits is told");
     assert_eq!(host.card.read_reg(regs::SQ_HEAD), 2, "one was taken");
     assert_eq!(host.card.read_reg(regs::CQ_TAIL), 1, "none was completed");
 
@@ -271,7 +273,7 @@ fn size_of_the_rings_is_guarded() {
     let mut host = Host::new();
     host.card.write_reg(regs::QUEUE_LOG2, 5);
     assert_eq!(host.card.read_reg(regs::QUEUE_LOG2), LOG2, "enabled");
-    host.card.write_reg(regs::CONTROL, 0);
+    host.card.write_reg(regs::QUEUE_CONTROL, 0);
     for bad in [0, 13, 15] {
         host.card.write_reg(regs::QUEUE_LOG2, bad);
         assert_eq!(host.card.read_reg(regs::QUEUE_LOG2), LOG2);

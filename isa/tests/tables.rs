@@ -3,11 +3,13 @@
 use isa::command::{COMMAND_WORDS, HEADER_FIELDS, Opcode};
 use isa::config::Config;
 use isa::queue::{
-    COMPLETION_FIELDS, COMPLETION_WORDS, MAX_QUEUE_LOG2, SUBMISSION_FIELDS, SUBMISSION_WORDS,
+    COMPLETION_FIELDS, COMPLETION_WORDS, MAX_QUEUE_LOG2, MAX_QUEUES, SUBMISSION_FIELDS,
+    SUBMISSION_WORDS,
 };
 use isa::record::{Field, reserved_bits_are_zero};
 use isa::regs::{
-    self, Access, COUNTER_BASE, COUNTERS, REGISTERS, WINDOW_BYTES, counter_offset, write_mask,
+    self, Access, COUNTER_BASE, COUNTERS, QUEUE_BASE, QUEUE_REGISTERS, QUEUE_STRIDE, REGISTERS,
+    WINDOW_BYTES, counter_offset, of_queue, queue_of, write_mask,
 };
 use systole_isa as isa;
 
@@ -58,24 +60,28 @@ fn fields_do_not_overlap_and_all_bits_are_accounted_for() {
 
 #[test]
 fn registers_do_not_overlap_and_stay_in_the_window() {
-    assert!(
-        REGISTERS
-            .windows(2)
-            .all(|pair| pair[0].offset < pair[1].offset),
-        "registers stand in the order of offsets"
-    );
-    for register in REGISTERS {
-        assert_eq!(register.offset % 4, 0, "{}: alignment", register.name);
-        assert!(register.offset < COUNTER_BASE, "{}: range", register.name);
-        let writable = write_mask(register.offset) != 0;
-        assert_eq!(
-            writable,
-            register.access != Access::ReadOnly,
-            "{}: the mask disagrees with the access",
-            register.name
+    for (table, range) in [
+        (REGISTERS, 0..COUNTER_BASE),
+        (QUEUE_REGISTERS, QUEUE_BASE..QUEUE_BASE + QUEUE_STRIDE),
+    ] {
+        assert!(
+            table.windows(2).all(|pair| pair[0].offset < pair[1].offset),
+            "registers stand in the order of offsets"
         );
+        for register in table {
+            assert_eq!(register.offset % 4, 0, "{}: alignment", register.name);
+            assert!(range.contains(&register.offset), "{}: range", register.name);
+            let writable = write_mask(register.offset) != 0;
+            assert_eq!(
+                writable,
+                register.access != Access::ReadOnly,
+                "{}: the mask disagrees with the access",
+                register.name
+            );
+        }
     }
-    assert!(counter_offset(COUNTERS.len()) <= WINDOW_BYTES);
+    assert!(counter_offset(COUNTERS.len()) <= QUEUE_BASE);
+    assert!(QUEUE_BASE + MAX_QUEUES * QUEUE_STRIDE <= WINDOW_BYTES);
     let mut names: Vec<_> = COUNTERS.iter().map(|counter| counter.name).collect();
     names.sort_unstable();
     names.dedup();
@@ -83,10 +89,36 @@ fn registers_do_not_overlap_and_stay_in_the_window() {
 }
 
 #[test]
+fn banks_of_queues_repeat_that_of_the_first() {
+    for queue in 0..MAX_QUEUES {
+        for register in QUEUE_REGISTERS {
+            let offset = of_queue(queue, register.offset);
+            assert_eq!(queue_of(offset), Some((queue, register.offset)));
+            assert_eq!(write_mask(offset), write_mask(register.offset));
+            for queues in [1, 2, 4, 8] {
+                let config = Config {
+                    queues,
+                    ..Config::default()
+                };
+                let there = queue < queues && register.offset == regs::QUEUE_LOG2;
+                assert_eq!(regs::reset_value(offset, &config) != 0, there);
+            }
+        }
+    }
+    for offset in [0, QUEUE_BASE - 4, QUEUE_BASE + MAX_QUEUES * QUEUE_STRIDE] {
+        assert_eq!(queue_of(offset), None);
+    }
+}
+
+#[test]
 fn registers_describe_the_card() {
     for rows in [4, 8, 16, 32] {
         for cols in [4, 8, 16, 32] {
-            let config = Config::with_array(rows, cols);
+            let config = Config {
+                queues: rows / 4,
+                card_memory_mib: if cols == 4 { 0 } else { 128 * cols },
+                ..Config::with_array(rows, cols)
+            };
             assert_eq!(config.check(), Ok(()));
             let read = regs::read_config(|offset| {
                 Ok::<_, core::convert::Infallible>(regs::reset_value(offset, &config))
@@ -95,4 +127,29 @@ fn registers_describe_the_card() {
         }
     }
     const { assert!(MAX_QUEUE_LOG2 <= 16, "an index fits the completion's field") };
+}
+
+#[test]
+fn queues_and_memory_that_no_card_has_are_refused() {
+    for queues in [0, 3, 5, 6, 7, 9, 16, u32::MAX] {
+        let config = Config {
+            queues,
+            ..Config::default()
+        };
+        assert!(config.check().is_err(), "{queues} queues");
+    }
+    for (card_memory_mib, good) in [
+        (0, true),
+        (1, true),
+        (3, false),
+        (4096, true),
+        (8192, false),
+        (u32::MAX, false),
+    ] {
+        let config = Config {
+            card_memory_mib,
+            ..Config::default()
+        };
+        assert_eq!(config.check().is_ok(), good, "{card_memory_mib} MiB");
+    }
 }

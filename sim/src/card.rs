@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use isa::config::Config;
+use isa::queue::MAX_QUEUES;
 use isa::regs::RESET_HOLD_CYCLES;
 use verilate::{Library, Model};
 
@@ -132,18 +133,41 @@ impl<H: HostMemory> Card<H> {
     /// # Errors
     /// [`Error::Protocol`].
     pub fn write_reg(&mut self, offset: u32, value: u32) -> Result<(), Error> {
+        self.write_reg_bytes(offset, value, 0xf)
+    }
+
+    /// Writes the bytes of a register that `strobes` names, bit 0 for bits 7:0 of `value`; takes one
+    /// cycle. Offsets beyond the window wrap.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`].
+    pub fn write_reg_bytes(&mut self, offset: u32, value: u32, strobes: u8) -> Result<(), Error> {
         self.model.set(self.ports.reg_addr, offset.into());
         self.model.set(self.ports.reg_wdata, value.into());
+        self.model
+            .set(self.ports.reg_strobes, u64::from(strobes & 0xf));
         self.model.set(self.ports.reg_write, 1);
         let done = self.step(1);
         self.model.set(self.ports.reg_write, 0);
         done
     }
 
-    /// The interrupt line.
+    /// Whether the interrupt line of any queue is high.
     #[inline]
     pub fn irq(&self) -> bool {
         self.model.get(self.ports.irq) != 0
+    }
+
+    /// The interrupt line of a queue; low where there is no such queue.
+    #[inline]
+    pub fn queue_irq(&self, queue: u32) -> bool {
+        queue < MAX_QUEUES && self.model.get(self.ports.irq) >> queue & 1 != 0
+    }
+
+    /// Whether work is at hand or under way; otherwise nothing happens until a register is written.
+    #[inline]
+    pub fn active(&self) -> bool {
+        self.model.get(self.ports.active) != 0
     }
 
     /// Runs `cycles` cycles.
@@ -154,7 +178,7 @@ impl<H: HostMemory> Card<H> {
         self.run_until(cycles, |_| false).map(|_| ())
     }
 
-    /// Runs until the interrupt line is high, at most `most` cycles; says whether it is.
+    /// Runs until the interrupt line of any queue is high, at most `most` cycles; says whether it is.
     ///
     /// # Errors
     /// [`Error::Protocol`].

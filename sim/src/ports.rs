@@ -1,6 +1,7 @@
 //! The pins of the card and the way between them and [`Master`] and [`Slave`].
 
 use isa::config::Config;
+use isa::queue::MAX_QUEUES;
 use verilate::{Model, PortRef};
 
 use crate::Error;
@@ -63,10 +64,12 @@ impl AddressPorts {
 pub(crate) struct Ports {
     pub(crate) reset: PortRef,
     pub(crate) irq: PortRef,
+    pub(crate) active: PortRef,
     pub(crate) reg_write: PortRef,
     pub(crate) reg_read: PortRef,
     pub(crate) reg_addr: PortRef,
     pub(crate) reg_wdata: PortRef,
+    pub(crate) reg_strobes: PortRef,
     pub(crate) reg_rdata: PortRef,
     ar: AddressPorts,
     aw: AddressPorts,
@@ -75,6 +78,7 @@ pub(crate) struct Ports {
     r_data: PortRef,
     r_id: PortRef,
     r_resp: PortRef,
+    r_user: PortRef,
     r_last: PortRef,
     w_valid: PortRef,
     w_ready: PortRef,
@@ -85,6 +89,7 @@ pub(crate) struct Ports {
     b_ready: PortRef,
     b_id: PortRef,
     b_resp: PortRef,
+    b_user: PortRef,
     port_bytes: usize,
     /// What the memory's pins carry now; a pin that keeps its value is not touched.
     driven: Slave,
@@ -96,11 +101,13 @@ impl Ports {
         let pin = |port, width| find(model, port, width);
         Ok(Self {
             reset: pin("reset", 1)?,
-            irq: pin("irq", 1)?,
+            irq: pin("irq", MAX_QUEUES)?,
+            active: pin("active", 1)?,
             reg_write: pin("reg_write", 1)?,
             reg_read: pin("reg_read", 1)?,
             reg_addr: pin("reg_addr", 12)?,
             reg_wdata: pin("reg_wdata", 32)?,
+            reg_strobes: pin("reg_strobes", 4)?,
             reg_rdata: pin("reg_rdata", 32)?,
             ar: AddressPorts::find(
                 model,
@@ -131,6 +138,7 @@ impl Ports {
             r_data: pin("m_rdata", 8 * config.port_bytes)?,
             r_id: pin("m_rid", 4)?,
             r_resp: pin("m_rresp", 2)?,
+            r_user: pin("m_ruser", 3)?,
             r_last: pin("m_rlast", 1)?,
             w_valid: pin("m_wvalid", 1)?,
             w_ready: pin("m_wready", 1)?,
@@ -141,6 +149,7 @@ impl Ports {
             b_ready: pin("m_bready", 1)?,
             b_id: pin("m_bid", 4)?,
             b_resp: pin("m_bresp", 2)?,
+            b_user: pin("m_buser", 3)?,
             port_bytes: config.port_bytes as usize,
             driven: Slave::default(),
         })
@@ -198,11 +207,13 @@ impl Ports {
             }
             model.set(self.r_id, slave.r.id.into());
             model.set(self.r_resp, slave.r.resp.into());
+            model.set(self.r_user, slave.r.cause as u64);
             model.set(self.r_last, slave.r.last.into());
         }
         if slave.b.valid {
             model.set(self.b_id, slave.b.id.into());
             model.set(self.b_resp, slave.b.resp.into());
+            model.set(self.b_user, slave.b.cause as u64);
         }
     }
 }

@@ -31,6 +31,9 @@ use plans::Plans;
 pub use counters::Counters;
 pub use options::{Options, Policy};
 
+/// The queue that the backend uses.
+const QUEUE: u32 = 0;
+
 /// Runs products on a card, and on the CPU what the card cannot do.
 pub struct DeviceBackend {
     transport: Box<dyn Transport>,
@@ -75,7 +78,7 @@ impl DeviceBackend {
     ) -> Result<Self, QueueError> {
         let config = identify(&mut transport)?;
         reset(&mut transport)?;
-        let queue = QueuePair::start(&mut transport, options.queue_log2, options.watchdog)?;
+        let queue = QueuePair::start(&mut transport, QUEUE, options.queue_log2, options.watchdog)?;
         let name = format!("{} ({}x{})", transport.describe(), config.rows, config.cols);
         Ok(Self {
             transport,
@@ -263,8 +266,12 @@ impl DeviceBackend {
                 }
             };
             let config = identify(transport)?;
-            let queue =
-                QueuePair::start(transport, self.options.queue_log2, self.options.watchdog)?;
+            let queue = QueuePair::start(
+                transport,
+                QUEUE,
+                self.options.queue_log2,
+                self.options.watchdog,
+            )?;
             Ok::<_, QueueError>((retired, config, queue))
         };
         match restart(&mut *self.transport) {

@@ -67,16 +67,19 @@ pub enum QueueError {
     },
     /// No completion came in time.
     #[error(
-        "no completion came in time: STATUS {status:#x}, ERROR {error:#010x}, {outstanding} programs outstanding"
+        "no completion came in time: QUEUE_STATUS {status:#x}, QUEUE_ERROR {error:#010x}, {outstanding} programs outstanding"
     )]
     Timeout {
-        /// Register STATUS.
+        /// Register QUEUE_STATUS.
         status: u32,
-        /// Register ERROR.
+        /// Register QUEUE_ERROR.
         error: u32,
         /// Programs that the card has not ended.
         outstanding: usize,
     },
+    /// The card reports that it could not write a completion.
+    #[error("the card could not write a completion of this queue: QUEUE_ERROR {0:#010x}")]
+    Failed(u32),
     /// The card reports that its memory port hangs.
     #[error("the card reports a fatal error: ERROR {0:#010x}")]
     Fatal(u32),

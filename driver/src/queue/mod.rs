@@ -43,6 +43,8 @@ pub struct Finished {
 /// A pair of rings in memory that the card reads and writes. Programs end in the order in which
 /// they were submitted.
 pub struct QueuePair {
+    /// Number of the queue on the card.
+    queue: u32,
     submissions: DmaMemory,
     completions: DmaMemory,
     entries: u32,
@@ -62,6 +64,11 @@ impl QueuePair {
     /// Programs in flight.
     pub fn outstanding(&self) -> usize {
         self.outstanding.len()
+    }
+
+    /// Where a register of this queue stands.
+    fn register(&self, register: u32) -> u32 {
+        regs::of_queue(self.queue, register)
     }
 
     /// Submits the program that lies at `address` and rings the doorbell; returns its tag.
@@ -96,7 +103,7 @@ impl QueuePair {
         }
         self.tail = (self.tail + 1) & (self.entries - 1);
         self.outstanding.push_back(Pending { tag, commands });
-        transport.write(regs::SQ_TAIL, self.tail)?;
+        transport.write(self.register(regs::SQ_TAIL), self.tail)?;
         Ok(tag)
     }
 
@@ -122,14 +129,14 @@ impl QueuePair {
         if self.head == 0 {
             self.phase ^= 1;
         }
-        transport.write(regs::CQ_HEAD, self.head)?;
+        transport.write(self.register(regs::CQ_HEAD), self.head)?;
         Ok(Some(finished))
     }
 
     /// Waits for the next completion.
     ///
     /// # Errors
-    /// Those of [`Self::poll`], [`QueueError::Timeout`] and [`QueueError::Fatal`].
+    /// Those of [`Self::poll`], [`QueueError::Timeout`], [`QueueError::Failed`] and [`QueueError::Fatal`].
     pub fn wait(
         &mut self,
         transport: &mut dyn Transport,
@@ -141,7 +148,7 @@ impl QueuePair {
             }
             let wake = transport.wait(patience)?;
             // Clear before the next look, so that a completion in between raises it anew.
-            transport.write(regs::IRQ_STATUS, regs::IRQ_COMPLETION)?;
+            transport.write(self.register(regs::IRQ_STATUS), regs::IRQ_COMPLETION)?;
             if wake == Wake::Expired {
                 // The interrupt may be lost and the completion there all the same.
                 if let Some(finished) = self.poll(transport)? {
@@ -151,9 +158,13 @@ impl QueuePair {
             }
         }
         let status = transport.read(regs::STATUS)?;
-        let error = transport.read(regs::ERROR)?;
         if status & regs::STATUS_FATAL != 0 {
-            return Err(QueueError::Fatal(error));
+            return Err(QueueError::Fatal(transport.read(regs::ERROR)?));
+        }
+        let status = transport.read(self.register(regs::QUEUE_STATUS))?;
+        let error = transport.read(self.register(regs::QUEUE_ERROR))?;
+        if status & regs::QUEUE_FAILED != 0 {
+            return Err(QueueError::Failed(error));
         }
         Err(QueueError::Timeout {
             status,

@@ -59,13 +59,15 @@ pub fn reset(transport: &mut dyn Transport) -> Result<Retired, QueueError> {
 }
 
 impl QueuePair {
-    /// Starts the queue of a card that was just [`reset`], with rings of `2^log2` entries (`log2`
-    /// is brought into 1 to 12) and a watchdog of `watchdog` cycles (0: never).
+    /// Starts a queue of a card that was just [`reset`], with rings of `2^log2` entries (`log2` is
+    /// brought into 1 to 12), and sets the card's watchdog to `watchdog` cycles (0: never). `queue`
+    /// must be less than what the card has, see [`Config::queues`].
     ///
     /// # Errors
     /// A broken transport, or no memory.
     pub fn start(
         transport: &mut dyn Transport,
+        queue: u32,
         log2: u32,
         watchdog: u32,
     ) -> Result<Self, QueueError> {
@@ -76,21 +78,22 @@ impl QueuePair {
         let halves = |address: u64| (address as u32, (address >> 32) as u32);
         let (sq_low, sq_high) = halves(submissions.address());
         let (cq_low, cq_high) = halves(completions.address());
-        for (offset, value) in [
+        transport.write(regs::WATCHDOG, watchdog)?;
+        for (register, value) in [
             (regs::SQ_BASE_LO, sq_low),
             (regs::SQ_BASE_HI, sq_high),
             (regs::CQ_BASE_LO, cq_low),
             (regs::CQ_BASE_HI, cq_high),
             (regs::QUEUE_LOG2, log2),
-            (regs::WATCHDOG, watchdog),
             (
-                regs::CONTROL,
-                regs::CONTROL_ENABLE | regs::CONTROL_IRQ_ENABLE,
+                regs::QUEUE_CONTROL,
+                regs::QUEUE_ENABLE | regs::QUEUE_IRQ_ENABLE,
             ),
         ] {
-            transport.write(offset, value)?;
+            transport.write(regs::of_queue(queue, register), value)?;
         }
         Ok(Self {
+            queue,
             submissions,
             completions,
             entries,

@@ -42,7 +42,7 @@ fn rings_wrap_around_with_several_programs_outstanding() {
     let mut card = card();
     identify(&mut card).expect("a card");
     reset(&mut card).expect("a reset");
-    let mut queue = QueuePair::start(&mut card, 2, 0).expect("a queue");
+    let mut queue = QueuePair::start(&mut card, 0, 2, 0).expect("a queue");
     let (good, text) = program(&mut card, 1);
     let (bad, bad_text) = program(&mut card, 0);
     for round in 0..20 {
@@ -89,7 +89,7 @@ fn rings_wrap_around_with_several_programs_outstanding() {
 /// Runs two programs whose first completion (32 bytes) is changed on its way.
 fn corrupted(change: impl Fn(&mut [u8]) + Send + 'static) -> Result<(), QueueError> {
     let mut card = card();
-    let mut queue = QueuePair::start(&mut card, 3, 0)?;
+    let mut queue = QueuePair::start(&mut card, 0, 3, 0)?;
     let (good, text) = program(&mut card, 1);
     let mut first = true;
     card.memory().set_tamper(Some(Box::new(move |access| {

@@ -44,7 +44,7 @@ impl Buffers {
         for (row, out) in target.chunks_exact_mut(piece).enumerate() {
             let addr = load.src + u64::from(load.stride) * row as u64;
             if !memory.read(addr, out) {
-                return Err(ErrorCode::ReadFault);
+                return Err(memory.cause().of_read());
             }
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Buffers {
         if memory.write(store.dst, &out) {
             Ok(())
         } else {
-            Err(ErrorCode::WriteFault)
+            Err(memory.cause().of_write())
         }
     }
 

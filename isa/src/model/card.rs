@@ -120,7 +120,9 @@ impl Card {
         index: u16,
     ) -> Result<Command, ErrorCode> {
         let addr = program + COMMAND_BYTES as u64 * u64::from(index);
-        let words = read_words::<COMMAND_WORDS>(memory, addr).ok_or(ErrorCode::ReadFault)?;
+        let Some(words) = read_words::<COMMAND_WORDS>(memory, addr) else {
+            return Err(memory.cause().of_read());
+        };
         let command = Command::decode(&words)?;
         command.check(&self.config)?;
         Ok(command)

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::error::FaultCause;
+
 /// Memory behind the card's port.
 pub trait Memory {
     /// Reads `out.len()` bytes from `addr`; `false` when the bus answers with an error, `out` is
@@ -13,6 +15,11 @@ pub trait Memory {
     /// Writes `data` at `addr`; `false` when the bus answers with an error, in which case a part
     /// may have been written.
     fn write(&mut self, addr: u64, data: &[u8]) -> bool;
+
+    /// Why the last access that failed did.
+    fn cause(&self) -> FaultCause {
+        FaultCause::Plain
+    }
 }
 
 impl<M: Memory + ?Sized> Memory for Box<M> {
@@ -22,6 +29,10 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
 
     fn write(&mut self, addr: u64, data: &[u8]) -> bool {
         (**self).write(addr, data)
+    }
+
+    fn cause(&self) -> FaultCause {
+        (**self).cause()
     }
 }
 

@@ -34,6 +34,8 @@
 //! - **Bus errors.** A LOAD, or a STORE, of which any line is answered with an error ends with
 //!   [`ReadFault`](crate::error::ErrorCode::ReadFault), or
 //!   [`WriteFault`](crate::error::ErrorCode::WriteFault), and its own index; it gives no tokens.
+//!   Where memory says more than that, here and everywhere, the error is that of the
+//!   [cause](crate::error::FaultCause); of a LOAD, that of the line that fails first.
 //! - **Several errors.** A program that holds more than one error ends with the one that the card
 //!   meets first, which can depend on timing when one of them is a bus error. The model hands out
 //!   as early as it can, so it reports a failing check before the bus error of an earlier command.

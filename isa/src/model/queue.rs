@@ -1,7 +1,6 @@
 //! The card behind its register window.
 
 use crate::config::{Config, ConfigError};
-use crate::error::ErrorCode;
 use crate::model::memory::read_words;
 use crate::model::registers::Registers;
 use crate::model::{Card, Memory, Outcome};
@@ -10,40 +9,51 @@ use crate::queue::{
 };
 use crate::regs;
 
-/// A card with registers and a queue pair, without a clock.
+/// A card with registers and queue pairs, without a clock.
 ///
 /// # Corners
 /// - **Window.** Offsets count modulo the window and lose their two lowest bits. Where there is no
 ///   register, and in bits outside of [`regs::write_mask`], reads give 0 and writes do nothing.
-///   Counters read 0 here.
+///   Counters read 0 here. Of a write only the bytes count that its strobes name: the others of
+///   the register stay, and ask for nothing.
 /// - **Indices** count modulo the ring: of a doorbell only the low `QUEUE_LOG2` bits matter, also
 ///   when it was written with more. The ring is empty when head and tail are equal.
 /// - **`QUEUE_LOG2`** ignores values outside of 1 to 12 and every write while the queue is enabled.
 ///   Change it only while all indices are 0, which a reset sees to; otherwise what the indices
 ///   read is unspecified. Ring addresses written while a program runs take effect at a moment that
 ///   is not specified.
-/// - **Taking.** A submission is taken when the queue is enabled, the submission ring holds one
-///   and the completion ring has room for one (its tail plus one is not its head). `SQ_HEAD` moves
-///   when it is taken; `CQ_TAIL`, `IRQ_STATUS` and, after a failure, `ERROR` move when its
-///   completion is visible in memory. Programs run one after the other.
+/// - **Taking.** A submission may be taken when its queue is enabled, has not failed, its
+///   submission ring holds one and its completion ring has room for one (its tail plus one is not
+///   its head). `SQ_HEAD` moves when it is taken; `CQ_TAIL`, `IRQ_STATUS` and, after a failure,
+///   `ERROR` and `QUEUE_ERROR` move when its completion is visible in memory.
+/// - **Turns.** Programs run one after the other, whatever their queues. After one has ended it is
+///   the turn of the next queue that has something to take, counted upwards from the one whose
+///   program it was and from the last to queue 0; this one comes last. On-chip memories belong to
+///   nobody: a program that needs what an earlier one left there must know that no other queue
+///   ran one between.
 /// - **Disabling** lets the program that runs come to its end, completion included. Indices and
 ///   phase go on where they stood when the queue is enabled again; only a reset clears them.
 /// - **A submission that cannot be read** completes with
-///   [`ReadFault`](ErrorCode::ReadFault), tag 0, command 0. A malformed one completes with
-///   [`BadSubmission`](ErrorCode::BadSubmission), its tag, command 0.
-/// - **A completion that cannot be written** sets `ERROR` to
-///   [`WriteFault`](ErrorCode::WriteFault), command 0, and the fatal bit of `STATUS`. `CQ_TAIL` and
-///   `IRQ_STATUS` do not move, and nothing more is taken until a reset.
-/// - **Interrupt.** The line is high while `IRQ_STATUS` bit 0 and the interrupt enable are both 1.
-/// - **Reset** (`CONTROL` bit 2) wins over the other bits of the same write. It ends a program
-///   without a completion and gives every register its reset value; on-chip memories keep what
-///   they hold. Here it is over at once; a card needs the time in which memory ends what was begun.
+///   [`ReadFault`](crate::error::ErrorCode::ReadFault), tag 0, command 0. A malformed one completes with
+///   [`BadSubmission`](crate::error::ErrorCode::BadSubmission), its tag, command 0.
+/// - **A completion that cannot be written** sets `ERROR` and `QUEUE_ERROR` to
+///   [`WriteFault`](crate::error::ErrorCode::WriteFault), command 0, and the failed bit of `QUEUE_STATUS`.
+///   `CQ_TAIL` and `IRQ_STATUS` do not move, and nothing more is taken from this queue until it,
+///   or the card, is reset. The other queues go on.
+/// - **Interrupt.** The line of a queue is high while its interrupt enable is 1 and bit 0 of
+///   `IRQ_STATUS` is 1, or the queue has failed, or the card is fatal (which this one never is).
+/// - **Reset of a queue** (`QUEUE_CONTROL` bit 2) wins over the other bits of the same write. It
+///   ends its program without a completion and gives the registers of its bank their reset values.
+///   The other queues and `ERROR` do not change.
+/// - **Reset of the card** (`CONTROL` bit 2) does that to every register; on-chip memories keep
+///   what they hold. Here a reset is over at once; a card needs the time in which memory ends what
+///   was begun.
 #[derive(Clone, Debug)]
 pub struct QueueModel {
     card: Card,
     registers: Registers,
-    /// Phase bit of the next completion.
-    phase: u8,
+    /// The queue whose turn it is.
+    turn: usize,
 }
 
 impl QueueModel {
@@ -55,8 +65,13 @@ impl QueueModel {
         Ok(Self {
             card: Card::new(config)?,
             registers: Registers::new(config),
-            phase: 1,
+            turn: 0,
         })
+    }
+
+    /// The shape of the card.
+    pub fn config(&self) -> &Config {
+        self.card.config()
     }
 
     /// Reads the register at this byte offset.
@@ -66,37 +81,53 @@ impl QueueModel {
 
     /// Writes the register at this byte offset. What a doorbell starts happens in [`Self::step`].
     pub fn write_reg(&mut self, offset: u32, value: u32) {
-        if self.registers.write(offset, value) {
-            self.phase = 1;
+        self.write_reg_bytes(offset, value, 0xf);
+    }
+
+    /// Writes the bytes of a register that `strobes` names, bit 0 for bits 7:0 of `value`.
+    pub fn write_reg_bytes(&mut self, offset: u32, value: u32, strobes: u8) {
+        self.registers.write(offset, value, strobes);
+        let at = offset % regs::WINDOW_BYTES / 4 * 4;
+        let resets = at == regs::CONTROL && strobes & 1 == 1 && value & regs::CONTROL_RESET != 0;
+        if resets {
+            self.turn = 0;
         }
     }
 
-    /// The interrupt line.
+    /// Whether the interrupt line of any queue is high.
     pub fn irq(&self) -> bool {
-        self.registers.read(regs::CONTROL) & regs::CONTROL_IRQ_ENABLE != 0
-            && self.registers.read(regs::IRQ_STATUS) != 0
+        (0..self.registers.queues()).any(|queue| self.registers.queue(queue).irq())
+    }
+
+    /// The interrupt line of a queue; low where there is no such queue.
+    pub fn queue_irq(&self, queue: u32) -> bool {
+        let queue = queue as usize;
+        queue < self.registers.queues() && self.registers.queue(queue).irq()
     }
 
     /// Takes one submission, runs its program and writes its completion. Returns `false` when
     /// there was none to take.
     pub fn step(&mut self, memory: &mut dyn Memory) -> bool {
-        if !self.can_take() {
-            return false;
+        if !self.registers.queue(self.turn).has_work() {
+            self.pass();
+            if !self.registers.queue(self.turn).has_work() {
+                return false;
+            }
         }
-        let registers = &mut self.registers;
-        let mask = registers.ring_mask();
-        let head = registers.read(regs::SQ_HEAD) & mask;
-        let entry = registers.address(regs::SQ_BASE_LO, regs::SQ_BASE_HI)
+        let queue = self.registers.queue_mut(self.turn);
+        let mask = queue.ring_mask();
+        let head = queue.get(regs::SQ_HEAD) & mask;
+        let entry = queue.address(regs::SQ_BASE_LO, regs::SQ_BASE_HI)
             + u64::from(head) * SUBMISSION_BYTES as u64;
         let next_head = (head + 1) & mask;
-        registers.set(regs::SQ_HEAD, next_head);
+        queue.set(regs::SQ_HEAD, next_head);
 
         let (tag, outcome) = match read_words::<SUBMISSION_WORDS>(memory, entry) {
             Some(words) => (
                 Submission::from_words(&words).tag,
                 self.card.run_submission(memory, &words),
             ),
-            None => (0, Outcome::failed(ErrorCode::ReadFault, 0)),
+            None => (0, Outcome::failed(memory.cause().of_read(), 0)),
         };
         let completion = Completion {
             tag,
@@ -104,10 +135,11 @@ impl QueueModel {
             head: next_head as u16,
             command: outcome.command,
             cycles: 0,
-            phase: self.phase,
+            phase: self.registers.queue(self.turn).phase,
         };
-        self.registers.record(outcome);
+        self.registers.record(self.turn, outcome);
         self.complete(memory, &completion);
+        self.pass();
         true
     }
 
@@ -116,20 +148,19 @@ impl QueueModel {
         while self.step(memory) {}
     }
 
-    fn can_take(&self) -> bool {
-        let registers = &self.registers;
-        let mask = registers.ring_mask();
-        let submitted =
-            registers.read(regs::SQ_TAIL) & mask != registers.read(regs::SQ_HEAD) & mask;
-        let next_tail = (registers.read(regs::CQ_TAIL) + 1) & mask;
-        let room = next_tail != registers.read(regs::CQ_HEAD) & mask;
-        registers.enabled() && !registers.fatal() && submitted && room
+    /// Gives the turn to the next queue that has work; without any it stays.
+    fn pass(&mut self) {
+        let queues = self.registers.queues();
+        self.turn = (1..=queues)
+            .map(|step| (self.turn + step) % queues)
+            .find(|queue| self.registers.queue(*queue).has_work())
+            .unwrap_or(self.turn);
     }
 
     fn complete(&mut self, memory: &mut dyn Memory, completion: &Completion) {
-        let registers = &mut self.registers;
-        let tail = registers.read(regs::CQ_TAIL) & registers.ring_mask();
-        let addr = registers.address(regs::CQ_BASE_LO, regs::CQ_BASE_HI)
+        let queue = self.registers.queue_mut(self.turn);
+        let tail = queue.get(regs::CQ_TAIL) & queue.ring_mask();
+        let addr = queue.address(regs::CQ_BASE_LO, regs::CQ_BASE_HI)
             + u64::from(tail) * COMPLETION_BYTES as u64;
         let words: [u32; COMPLETION_WORDS] = completion.encode();
         let mut bytes = [0; COMPLETION_BYTES];
@@ -137,18 +168,22 @@ impl QueueModel {
             out.copy_from_slice(&word.to_le_bytes());
         }
         if !memory.write(addr, &bytes) {
-            registers.record(Outcome::failed(ErrorCode::WriteFault, 0));
-            registers.set_fatal();
+            queue.set(
+                regs::QUEUE_STATUS,
+                queue.get(regs::QUEUE_STATUS) | regs::QUEUE_FAILED,
+            );
+            let outcome = Outcome::failed(memory.cause().of_write(), 0);
+            self.registers.record(self.turn, outcome);
             return;
         }
-        let next_tail = (tail + 1) & registers.ring_mask();
-        registers.set(regs::CQ_TAIL, next_tail);
-        registers.set(
+        let next_tail = (tail + 1) & queue.ring_mask();
+        queue.set(regs::CQ_TAIL, next_tail);
+        queue.set(
             regs::IRQ_STATUS,
-            registers.read(regs::IRQ_STATUS) | regs::IRQ_COMPLETION,
+            queue.get(regs::IRQ_STATUS) | regs::IRQ_COMPLETION,
         );
         if next_tail == 0 {
-            self.phase ^= 1;
+            queue.phase ^= 1;
         }
     }
 }

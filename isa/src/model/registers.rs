@@ -1,10 +1,16 @@
 //! The register window as the host sees it.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::config::Config;
 use crate::error::ErrorCode;
 use crate::model::Outcome;
 use crate::queue::MAX_QUEUE_LOG2;
 use crate::regs;
+
+/// Registers of a bank.
+const BANK: usize = (regs::QUEUE_STRIDE / 4) as usize;
 
 /// Values of the registers that change.
 #[derive(Clone, Debug)]
@@ -12,6 +18,23 @@ pub(super) struct Registers {
     config: Config,
     /// One value for each word below the counters.
     values: [u32; (regs::COUNTER_BASE / 4) as usize],
+    queues: Vec<Queue>,
+}
+
+/// One queue: its registers, and what goes with them.
+#[derive(Clone, Debug)]
+pub(super) struct Queue {
+    values: [u32; BANK],
+    /// Phase bit of the next completion.
+    pub(super) phase: u8,
+}
+
+/// The bits of the bytes that `strobes` names.
+fn bits(strobes: u8) -> u32 {
+    (0..4)
+        .filter(|byte| strobes >> byte & 1 == 1)
+        .map(|byte| 0xff << (8 * byte))
+        .sum()
 }
 
 impl Registers {
@@ -20,72 +43,148 @@ impl Registers {
         for register in regs::REGISTERS {
             values[(register.offset / 4) as usize] = regs::reset_value(register.offset, &config);
         }
-        Self { config, values }
+        let queues = vec![Queue::new(&config); config.queues as usize];
+        Self {
+            config,
+            values,
+            queues,
+        }
+    }
+
+    pub(super) fn queues(&self) -> usize {
+        self.queues.len()
+    }
+
+    pub(super) fn queue(&self, queue: usize) -> &Queue {
+        &self.queues[queue]
+    }
+
+    pub(super) fn queue_mut(&mut self, queue: usize) -> &mut Queue {
+        &mut self.queues[queue]
     }
 
     /// What the host reads: 0 where there is no register, and from every counter.
     pub(super) fn read(&self, offset: u32) -> u32 {
-        let index = (offset % regs::WINDOW_BYTES / 4) as usize;
-        self.values.get(index).copied().unwrap_or(0)
+        let offset = offset % regs::WINDOW_BYTES;
+        match regs::queue_of(offset) {
+            Some((queue, register)) => match self.queues.get(queue as usize) {
+                Some(queue) => queue.get(register),
+                None => 0,
+            },
+            None => self.values.get((offset / 4) as usize).copied().unwrap_or(0),
+        }
     }
 
-    /// What the host writes. Returns `true` when the write asks for a reset, which has then
-    /// happened to the registers.
-    pub(super) fn write(&mut self, offset: u32, value: u32) -> bool {
+    /// What the host writes: the bytes of `value` that `strobes` names.
+    pub(super) fn write(&mut self, offset: u32, value: u32, strobes: u8) {
         let offset = offset % regs::WINDOW_BYTES / 4 * 4;
-        let value = value & regs::write_mask(offset);
+        if let Some((queue, register)) = regs::queue_of(offset) {
+            let config = self.config;
+            if let Some(queue) = self.queues.get_mut(queue as usize) {
+                queue.write(register, value, bits(strobes), &config);
+            }
+            return;
+        }
+        let mask = regs::write_mask(offset) & bits(strobes);
+        let kept = self.read(offset) & !mask;
         match offset {
-            regs::CONTROL if value & regs::CONTROL_RESET != 0 => {
+            regs::CONTROL if value & mask & regs::CONTROL_RESET != 0 => {
                 *self = Self::new(self.config);
-                return true;
             }
-            regs::CONTROL => {
-                self.set(offset, value);
-                let status = self.read(regs::STATUS) & !regs::STATUS_ENABLED;
-                self.set(regs::STATUS, status | value & regs::CONTROL_ENABLE);
-            }
-            regs::IRQ_STATUS => self.set(offset, self.read(offset) & !value),
-            regs::QUEUE_LOG2 if self.enabled() || !(1..=MAX_QUEUE_LOG2).contains(&value) => {}
-            regs::COUNTER_CONTROL => self.set(offset, value & !regs::COUNTERS_CLEAR),
-            _ if regs::write_mask(offset) != 0 => self.set(offset, value),
+            regs::COUNTER_CONTROL => self.set(offset, kept | value & mask & !regs::COUNTERS_CLEAR),
+            regs::WATCHDOG | regs::LINK_TIMEOUT => self.set(offset, kept | value & mask),
             _ => {}
         }
-        false
     }
 
-    pub(super) fn set(&mut self, offset: u32, value: u32) {
+    fn set(&mut self, offset: u32, value: u32) {
         if let Some(register) = self.values.get_mut((offset / 4) as usize) {
             *register = value;
         }
     }
 
-    pub(super) fn enabled(&self) -> bool {
-        self.read(regs::CONTROL) & regs::CONTROL_ENABLE != 0
-    }
-
-    pub(super) fn fatal(&self) -> bool {
-        self.read(regs::STATUS) & regs::STATUS_FATAL != 0
-    }
-
-    pub(super) fn set_fatal(&mut self) {
-        self.set(regs::STATUS, self.read(regs::STATUS) | regs::STATUS_FATAL);
-    }
-
     /// Remembers the cause of an error; success leaves the last one standing.
-    pub(super) fn record(&mut self, outcome: Outcome) {
+    pub(super) fn record(&mut self, queue: usize, outcome: Outcome) {
         if outcome.status != ErrorCode::Success {
             let error = u32::from(outcome.command) << 16 | outcome.status as u32;
             self.set(regs::ERROR, error);
+            self.queues[queue].set(regs::QUEUE_ERROR, error);
         }
+    }
+}
+
+impl Queue {
+    fn new(config: &Config) -> Self {
+        let mut queue = Self {
+            values: [0; BANK],
+            phase: 1,
+        };
+        for register in regs::QUEUE_REGISTERS {
+            queue.set(register.offset, regs::reset_value(register.offset, config));
+        }
+        queue
+    }
+
+    fn write(&mut self, register: u32, value: u32, bits: u32, config: &Config) {
+        let mask = regs::write_mask(register) & bits;
+        let value = value & mask;
+        let merged = self.get(register) & !mask | value;
+        match register {
+            regs::QUEUE_CONTROL if value & regs::QUEUE_RESET != 0 => *self = Self::new(config),
+            regs::QUEUE_CONTROL => {
+                self.set(register, merged);
+                let status = self.get(regs::QUEUE_STATUS) & !regs::QUEUE_ENABLED;
+                self.set(regs::QUEUE_STATUS, status | merged & regs::QUEUE_ENABLE);
+            }
+            regs::IRQ_STATUS => self.set(register, self.get(register) & !value),
+            regs::QUEUE_LOG2 if self.enabled() || !(1..=MAX_QUEUE_LOG2).contains(&merged) => {}
+            _ if mask != 0 => self.set(register, merged),
+            _ => {}
+        }
+    }
+
+    /// A register of [`regs::QUEUE_REGISTERS`]; 0 where there is none.
+    pub(super) fn get(&self, register: u32) -> u32 {
+        let index = (register - regs::QUEUE_BASE) / 4;
+        self.values.get(index as usize).copied().unwrap_or(0)
+    }
+
+    pub(super) fn set(&mut self, register: u32, value: u32) {
+        let index = (register - regs::QUEUE_BASE) / 4;
+        if let Some(register) = self.values.get_mut(index as usize) {
+            *register = value;
+        }
+    }
+
+    pub(super) fn enabled(&self) -> bool {
+        self.get(regs::QUEUE_CONTROL) & regs::QUEUE_ENABLE != 0
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        self.get(regs::QUEUE_STATUS) & regs::QUEUE_FAILED != 0
+    }
+
+    pub(super) fn irq(&self) -> bool {
+        let wanted = self.get(regs::QUEUE_CONTROL) & regs::QUEUE_IRQ_ENABLE != 0;
+        wanted && (self.get(regs::IRQ_STATUS) != 0 || self.failed())
+    }
+
+    /// Whether there is a submission that may be taken.
+    pub(super) fn has_work(&self) -> bool {
+        let mask = self.ring_mask();
+        let submitted = self.get(regs::SQ_TAIL) & mask != self.get(regs::SQ_HEAD) & mask;
+        let next_tail = (self.get(regs::CQ_TAIL) + 1) & mask;
+        let room = next_tail != self.get(regs::CQ_HEAD) & mask;
+        self.enabled() && !self.failed() && submitted && room
     }
 
     /// A register pair as an address.
     pub(super) fn address(&self, low: u32, high: u32) -> u64 {
-        u64::from(self.read(low)) | u64::from(self.read(high)) << 32
+        u64::from(self.get(low)) | u64::from(self.get(high)) << 32
     }
 
     /// All ones up to the last index of a ring.
     pub(super) fn ring_mask(&self) -> u32 {
-        (1 << self.read(regs::QUEUE_LOG2)) - 1
+        (1 << self.get(regs::QUEUE_LOG2)) - 1
     }
 }

@@ -15,6 +15,8 @@ pub use checker::ProtocolError;
 pub use isa::model::Memory as HostMemory;
 pub use options::{Fault, MemoryOptions, Random};
 
+use isa::error::FaultCause;
+
 use budget::Budget;
 use bursts::Bursts;
 use checker::Checker;
@@ -285,7 +287,7 @@ impl Dram {
                     } else if host.read(start, out) {
                         u32::from(resp::OKAY)
                     } else {
-                        u32::from(resp::DECERR)
+                        u32::from(resp::DECERR) | u32::from(host.cause() as u8) << 8
                     };
                     if marks[beat] != u32::from(resp::OKAY) {
                         // Something that no correct card may use.
@@ -300,10 +302,11 @@ impl Dram {
         r.valid = true;
         r.data[..port].copy_from_slice(&data[beat * port..(beat + 1) * port]);
         r.id = burst.id;
-        r.resp = if burst.faulty {
-            marks[beat] as u8
+        (r.resp, r.cause) = if burst.faulty {
+            let [answer, cause, ..] = marks[beat].to_le_bytes();
+            (answer, FaultCause::from_code(cause))
         } else {
-            resp::OKAY
+            (resp::OKAY, FaultCause::Plain)
         };
         r.last = burst.done == burst.beats;
         if r.last {
@@ -346,21 +349,21 @@ impl Dram {
         });
         self.slave.b.valid = true;
         self.slave.b.id = burst.id;
-        self.slave.b.resp = answer;
+        (self.slave.b.resp, self.slave.b.cause) = answer;
         if let Some(index) = index {
             self.writes.remove(index);
         }
     }
 }
 
-/// Writes the bytes of a burst that the strobes name; the answer of the burst.
+/// Writes the bytes of a burst that the strobes name; the answer of the burst and its cause.
 fn commit(
     host: &mut (impl HostMemory + ?Sized),
     faults: &[Fault],
     port: usize,
     addr: u64,
     (data, strobes): (&[u8], &[u32]),
-) -> u8 {
+) -> (u8, FaultCause) {
     let all = u32::MAX >> (32 - port);
     let end = addr + data.len() as u64;
     let hit = |start: u64, end: u64| {
@@ -369,23 +372,23 @@ fn commit(
             .any(|f| f.writes && f.addresses.start < end && start < f.addresses.end)
     };
     if !hit(addr, end) && strobes.iter().all(|beat| *beat == all) && host.write(addr, data) {
-        return resp::OKAY;
+        return (resp::OKAY, FaultCause::Plain);
     }
-    let mut answer = resp::OKAY;
+    let mut answer = (resp::OKAY, FaultCause::Plain);
     for (beat, (bytes, strobes)) in data.chunks_exact(port).zip(strobes).enumerate() {
         let start = addr + (beat * port) as u64;
         if *strobes == 0 {
             continue;
         }
         if hit(start, start + port as u64) {
-            answer = answer.max(resp::SLVERR);
+            answer.0 = answer.0.max(resp::SLVERR);
             continue;
         }
         let mut byte = 0;
         while byte < port {
             let run = (*strobes >> byte).trailing_ones() as usize;
             if run > 0 && !host.write(start + byte as u64, &bytes[byte..byte + run]) {
-                answer = resp::DECERR;
+                answer = (resp::DECERR, host.cause());
             }
             byte += run.max(1);
         }

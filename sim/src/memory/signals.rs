@@ -1,5 +1,7 @@
 //! The wires of the memory port, an AXI4 master on the card's side.
 
+use isa::error::FaultCause;
+
 /// Widest memory port in bytes.
 pub const MAX_PORT_BYTES: usize = 32;
 
@@ -69,6 +71,8 @@ pub struct ReadData {
     pub id: u8,
     /// One of [`resp`].
     pub resp: u8,
+    /// Why, if the answer is an error.
+    pub cause: FaultCause,
     /// The last beat of the burst.
     pub last: bool,
 }
@@ -82,6 +86,8 @@ pub struct WriteAnswer {
     pub id: u8,
     /// One of [`resp`].
     pub resp: u8,
+    /// Why, if the answer is an error.
+    pub cause: FaultCause,
 }
 
 /// What the memory drives in a cycle.
