@@ -3,10 +3,15 @@
 //! [`Card`] is a card that runs cycle by cycle in front of any [`memory::HostMemory`]. Its memory
 //! port goes through [`memory::Dram`], which has latency, bandwidth and moods, and which refuses a
 //! card that breaks the rules of AXI4.
+//!
+//! [`function::Function`] is a card as a PCI function: configuration space, windows, interrupts,
+//! and [`dma`], the memory of the host that it may reach.
 
 mod cache;
 mod card;
+pub mod dma;
 mod error;
+pub mod function;
 pub mod library;
 pub mod memory;
 mod ports;
