@@ -96,6 +96,36 @@ pub enum Kind {
     Other(Vec<u32>),
 }
 
+/// What a packet is, by its header alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderKind {
+    /// MRd.
+    MemoryRead(Request),
+    /// MWr.
+    MemoryWrite(Request),
+    /// Cpl.
+    Completion(Completion),
+    /// CplD, and the doublewords of its payload, 1 to 1024.
+    CompletionData(Completion, u16),
+    /// Any other packet.
+    Other,
+}
+
+/// The header of a packet, for those who leave the payload where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What the packet is.
+    pub kind: HeaderKind,
+    /// The payload is known to be wrong (EP, section 2.7.2).
+    pub poisoned: bool,
+    /// Traffic class, 0 to 7.
+    pub traffic_class: u8,
+    /// Attributes: no snoop in bit 0, relaxed ordering in bit 1.
+    pub attributes: u8,
+    /// Doublewords before the payload; 0 for [`HeaderKind::Other`].
+    pub words: usize,
+}
+
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tlp {
@@ -135,81 +165,56 @@ const TYPE_COMPLETION: u32 = 0x0a;
 const DIGEST: u32 = 0x8000;
 const POISON: u32 = 0x4000;
 
-impl Tlp {
-    /// A packet without poison, of traffic class 0 and without attributes.
-    pub fn new(kind: Kind) -> Self {
+impl Header {
+    /// A header without poison, of traffic class 0 and without attributes.
+    pub fn new(kind: HeaderKind) -> Self {
+        let words = match kind {
+            HeaderKind::MemoryRead(request) | HeaderKind::MemoryWrite(request) => {
+                3 + usize::from(request.is_wide())
+            }
+            HeaderKind::Completion(_) | HeaderKind::CompletionData(..) => 3,
+            HeaderKind::Other => 0,
+        };
         Self {
             kind,
             poisoned: false,
             traffic_class: 0,
             attributes: 0,
+            words,
         }
     }
 
-    /// The packet as doublewords of a stream.
-    pub fn encode(&self) -> Vec<u32> {
+    /// Appends the header as doublewords of a stream; nothing for [`HeaderKind::Other`].
+    pub fn encode(&self, out: &mut Vec<u32>) {
         let common = u32::from(self.traffic_class & 7) << 20
             | u32::from(self.attributes & 3) << 12
             | if self.poisoned { POISON } else { 0 };
-        let request = |request: &Request, format: u32| {
-            let wide = request.address >> 32 != 0;
-            let size = if wide { FORMAT_4DW } else { 0 };
-            let mut words = vec![
-                format | size | common | u32::from(request.dwords) & 0x3ff,
-                u32::from(request.requester.0) << 16
-                    | u32::from(request.tag) << 8
-                    | u32::from(request.last_be & 15) << 4
-                    | u32::from(request.first_be & 15),
-            ];
-            if wide {
-                words.push((request.address >> 32) as u32);
-            }
-            words.push(request.address as u32 & !3);
-            words
-        };
-        let completion = |completion: &Completion, dwords: usize| {
-            let format = if dwords > 0 { FORMAT_DATA } else { 0 };
-            vec![
-                format | TYPE_COMPLETION << 24 | common | dwords as u32 & 0x3ff,
-                u32::from(completion.completer.0) << 16
-                    | u32::from(completion.status.code()) << 13
-                    | u32::from(completion.byte_count) & 0xfff,
-                u32::from(completion.requester.0) << 16
-                    | u32::from(completion.tag) << 8
-                    | u32::from(completion.lower_address & 0x7f),
-            ]
-        };
         match &self.kind {
-            Kind::MemoryRead(read) => request(read, 0),
-            Kind::MemoryWrite(write, payload) => {
-                let mut words = request(write, FORMAT_DATA);
-                words.extend(payload_words(payload));
-                words
+            HeaderKind::MemoryRead(request) => request.encode(common, out),
+            HeaderKind::MemoryWrite(request) => request.encode(FORMAT_DATA | common, out),
+            HeaderKind::Completion(completion) => completion.encode(common, out),
+            HeaderKind::CompletionData(completion, dwords) => {
+                completion.encode(FORMAT_DATA | common | u32::from(*dwords) & 0x3ff, out);
             }
-            Kind::Completion(answer) => completion(answer, 0),
-            Kind::CompletionData(answer, payload) => {
-                let mut words = completion(answer, payload.len() / 4);
-                words.extend(payload_words(payload));
-                words
-            }
-            Kind::Other(words) => words.clone(),
+            HeaderKind::Other => {}
         }
     }
 
-    /// Reads a packet from the doublewords of a stream.
+    /// Reads the header of a whole packet, whose length must agree with it.
     ///
     /// # Errors
     /// A packet that ends early or late, or has a digest.
     pub fn decode(words: &[u32]) -> Result<Self, TlpError> {
         let &first = words.first().ok_or(TlpError::Short)?;
-        let plain = |kind| Self {
+        let plain = |kind, words| Self {
             kind,
             poisoned: first & POISON != 0,
             traffic_class: (first >> 20 & 7) as u8,
             attributes: (first >> 12 & 3) as u8,
+            words,
         };
         if first & FORMAT_PREFIX != 0 {
-            return Ok(plain(Kind::Other(words.to_vec())));
+            return Ok(plain(HeaderKind::Other, 0));
         }
         let header = if first & FORMAT_4DW != 0 { 4 } else { 3 };
         if words.len() < header {
@@ -228,58 +233,171 @@ impl Tlp {
         if named != found {
             return Err(TlpError::Length { named, found });
         }
-        let payload = || {
-            words[header..]
-                .iter()
-                .flat_map(|word| word.to_be_bytes())
-                .collect()
-        };
         let kind = match (first >> 24 & 0x1f, has_data) {
-            (0, _) => {
-                let high = if header == 4 {
-                    u64::from(words[2]) << 32
-                } else {
-                    0
-                };
-                let request = Request {
-                    requester: Id((words[1] >> 16) as u16),
-                    tag: (words[1] >> 8) as u8,
-                    address: high | u64::from(words[header - 1] & !3),
-                    dwords: dwords as u16,
-                    first_be: (words[1] & 15) as u8,
-                    last_be: (words[1] >> 4 & 15) as u8,
-                };
-                if has_data {
-                    Kind::MemoryWrite(request, payload())
-                } else {
-                    Kind::MemoryRead(request)
-                }
+            (0, false) => HeaderKind::MemoryRead(Request::decode(words, header, dwords as u16)),
+            (0, true) => HeaderKind::MemoryWrite(Request::decode(words, header, dwords as u16)),
+            (TYPE_COMPLETION, false) if header == 3 => {
+                HeaderKind::Completion(Completion::decode(words))
             }
-            (TYPE_COMPLETION, _) if header == 3 => {
-                let completion = Completion {
-                    completer: Id((words[1] >> 16) as u16),
-                    status: Status::from_code((words[1] >> 13) as u8),
-                    byte_count: match words[1] & 0xfff {
-                        0 => 4096,
-                        count => count as u16,
-                    },
-                    requester: Id((words[2] >> 16) as u16),
-                    tag: (words[2] >> 8) as u8,
-                    lower_address: (words[2] & 0x7f) as u8,
-                };
-                if has_data {
-                    Kind::CompletionData(completion, payload())
-                } else {
-                    Kind::Completion(completion)
-                }
+            (TYPE_COMPLETION, true) if header == 3 => {
+                HeaderKind::CompletionData(Completion::decode(words), dwords as u16)
             }
-            _ => Kind::Other(words.to_vec()),
+            _ => return Ok(plain(HeaderKind::Other, 0)),
         };
-        Ok(plain(kind))
+        Ok(plain(kind, header))
     }
 }
 
-fn payload_words(payload: &[u8]) -> impl Iterator<Item = u32> + '_ {
+impl Request {
+    /// Whether the header has 4 doublewords.
+    fn is_wide(&self) -> bool {
+        self.address >> 32 != 0
+    }
+
+    fn encode(&self, first: u32, out: &mut Vec<u32>) {
+        let size = if self.is_wide() { FORMAT_4DW } else { 0 };
+        out.push(first | size | u32::from(self.dwords) & 0x3ff);
+        out.push(
+            u32::from(self.requester.0) << 16
+                | u32::from(self.tag) << 8
+                | u32::from(self.last_be & 15) << 4
+                | u32::from(self.first_be & 15),
+        );
+        if self.is_wide() {
+            out.push((self.address >> 32) as u32);
+        }
+        out.push(self.address as u32 & !3);
+    }
+
+    fn decode(words: &[u32], header: usize, dwords: u16) -> Self {
+        let high = if header == 4 {
+            u64::from(words[2]) << 32
+        } else {
+            0
+        };
+        Self {
+            requester: Id((words[1] >> 16) as u16),
+            tag: (words[1] >> 8) as u8,
+            address: high | u64::from(words[header - 1] & !3),
+            dwords,
+            first_be: (words[1] & 15) as u8,
+            last_be: (words[1] >> 4 & 15) as u8,
+        }
+    }
+
+    /// The bytes from the first to the last that count, as a completion counts them (section
+    /// 2.2.9, table of byte counts): address and number. A request that enables no byte counts as
+    /// one byte.
+    pub fn span(&self) -> (u64, u16) {
+        if self.dwords == 1 && self.first_be == 0 {
+            return (self.address, 1);
+        }
+        let last_be = if self.dwords == 1 {
+            self.first_be
+        } else {
+            self.last_be
+        };
+        let skipped = (self.first_be & 15 | 16).trailing_zeros() as u16;
+        let unused = (last_be << 4 | 8).leading_zeros() as u16;
+        let bytes = 4 * self.dwords - skipped - unused;
+        (self.address + u64::from(skipped), bytes)
+    }
+}
+
+impl Completion {
+    fn encode(&self, first: u32, out: &mut Vec<u32>) {
+        out.push(first | TYPE_COMPLETION << 24);
+        out.push(
+            u32::from(self.completer.0) << 16
+                | u32::from(self.status.code()) << 13
+                | u32::from(self.byte_count) & 0xfff,
+        );
+        out.push(
+            u32::from(self.requester.0) << 16
+                | u32::from(self.tag) << 8
+                | u32::from(self.lower_address & 0x7f),
+        );
+    }
+
+    fn decode(words: &[u32]) -> Self {
+        Self {
+            completer: Id((words[1] >> 16) as u16),
+            status: Status::from_code((words[1] >> 13) as u8),
+            byte_count: match words[1] & 0xfff {
+                0 => 4096,
+                count => count as u16,
+            },
+            requester: Id((words[2] >> 16) as u16),
+            tag: (words[2] >> 8) as u8,
+            lower_address: (words[2] & 0x7f) as u8,
+        }
+    }
+}
+
+impl Tlp {
+    /// A packet without poison, of traffic class 0 and without attributes.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            poisoned: false,
+            traffic_class: 0,
+            attributes: 0,
+        }
+    }
+
+    /// The packet as doublewords of a stream.
+    pub fn encode(&self) -> Vec<u32> {
+        let (kind, payload): (_, &[u8]) = match &self.kind {
+            Kind::MemoryRead(read) => (HeaderKind::MemoryRead(*read), &[]),
+            Kind::MemoryWrite(write, payload) => (HeaderKind::MemoryWrite(*write), payload),
+            Kind::Completion(answer) => (HeaderKind::Completion(*answer), &[]),
+            Kind::CompletionData(answer, payload) => (
+                HeaderKind::CompletionData(*answer, payload.len().div_ceil(4) as u16),
+                payload,
+            ),
+            Kind::Other(words) => return words.clone(),
+        };
+        let header = Header {
+            poisoned: self.poisoned,
+            traffic_class: self.traffic_class,
+            attributes: self.attributes,
+            ..Header::new(kind)
+        };
+        let mut words = Vec::with_capacity(header.words + payload.len().div_ceil(4));
+        header.encode(&mut words);
+        words.extend(payload_words(payload));
+        words
+    }
+
+    /// Reads a packet from the doublewords of a stream.
+    ///
+    /// # Errors
+    /// A packet that ends early or late, or has a digest.
+    pub fn decode(words: &[u32]) -> Result<Self, TlpError> {
+        let header = Header::decode(words)?;
+        let payload = || {
+            let bytes = words[header.words..].iter();
+            bytes.flat_map(|word| word.to_be_bytes()).collect()
+        };
+        Ok(Self {
+            kind: match header.kind {
+                HeaderKind::MemoryRead(request) => Kind::MemoryRead(request),
+                HeaderKind::MemoryWrite(request) => Kind::MemoryWrite(request, payload()),
+                HeaderKind::Completion(completion) => Kind::Completion(completion),
+                HeaderKind::CompletionData(completion, _) => {
+                    Kind::CompletionData(completion, payload())
+                }
+                HeaderKind::Other => Kind::Other(words.to_vec()),
+            },
+            poisoned: header.poisoned,
+            traffic_class: header.traffic_class,
+            attributes: header.attributes,
+        })
+    }
+}
+
+/// The doublewords of a payload; zeros fill the last.
+pub fn payload_words(payload: &[u8]) -> impl Iterator<Item = u32> + '_ {
     payload.chunks(4).map(|bytes| {
         let mut word = [0; 4];
         word[..bytes.len()].copy_from_slice(bytes);
