@@ -5,12 +5,16 @@
 //! a region now.
 
 mod buffer;
+mod host;
+pub(crate) mod mapping;
+pub mod pool;
 mod process;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use buffer::{Buffer, Done, InFlight, Owned, Retired};
+pub use host::{HUGE_BYTES, HostMemory, Sharing};
 pub use process::{Access, ProcessMemory, Tamper};
 
 /// Where the words of a region lie.
