@@ -2,6 +2,8 @@
 
 pub mod function;
 pub mod kernel;
+#[cfg(feature = "sim")]
+mod local;
 mod model;
 mod port;
 mod signals;
@@ -17,6 +19,8 @@ use crate::dma::DmaMemory;
 
 pub use function::{Claim, Function, FunctionTransport, Turn};
 pub use kernel::KernelFunction;
+#[cfg(feature = "sim")]
+pub use local::LocalFunction;
 pub use model::ModelTransport;
 #[cfg(feature = "sim")]
 pub use sim::SimTransport;

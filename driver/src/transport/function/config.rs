@@ -24,8 +24,10 @@ pub(crate) const MSIX_CONTROL: u16 = 2;
 /// [`MSIX_CONTROL`]: vectors less one.
 pub(crate) const MSIX_CONTROL_VECTORS: u16 = 0x7ff;
 /// [`MSIX_CONTROL`]: MSI-X is on.
+#[cfg(feature = "sim")]
 pub(crate) const MSIX_CONTROL_ENABLE: u16 = 1 << 15;
 /// Where the table of MSI-X stands, from its capability on: BAR in bits 2:0, offset above.
+#[cfg(feature = "sim")]
 pub(crate) const MSIX_TABLE: u16 = 4;
 /// Capabilities that fit the space behind the header.
 const MOST_CAPABILITIES: u32 = 48;
