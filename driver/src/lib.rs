@@ -11,4 +11,5 @@ pub mod model;
 pub mod quant;
 pub mod queue;
 pub mod sched;
+pub mod sysfs;
 pub mod transport;

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
@@ -85,6 +85,37 @@ impl Mapping {
         // SAFETY: advice about our own mapping; children do without it.
         unsafe { madvise(self.start.as_ptr(), self.bytes, Advice::LinuxDontFork) }?;
         Ok(self)
+    }
+
+    /// Bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reads a word of a device once; `None` beyond the end or between two words.
+    pub(crate) fn read_device(&self, offset: usize) -> Option<u32> {
+        let word = self.device_word(offset)?;
+        // SAFETY: the word lies within the mapping, which is readable.
+        let value = unsafe { word.read_volatile() };
+        fence(Ordering::Acquire);
+        Some(u32::from_le(value))
+    }
+
+    /// Writes a word of a device once, after everything that was written before; `None` beyond the
+    /// end or between two words.
+    pub(crate) fn write_device(&self, offset: usize, value: u32) -> Option<()> {
+        let word = self.device_word(offset)?;
+        fence(Ordering::Release);
+        // SAFETY: the word lies within the mapping, which is writable; a device's register is no
+        // memory of Rust.
+        unsafe { word.write_volatile(value.to_le()) };
+        Some(())
+    }
+
+    fn device_word(&self, offset: usize) -> Option<*mut u32> {
+        let fits = offset.is_multiple_of(4) && offset.checked_add(4)? <= self.bytes;
+        // SAFETY: the offset lies within the mapping.
+        fits.then(|| unsafe { self.start.byte_add(offset).as_ptr().cast() })
     }
 
     /// Address of the first byte in this process.

@@ -1,16 +1,26 @@
 //! The way to a card: registers, shared memory, and waiting for its interrupt.
 
+pub mod function;
+pub mod kernel;
+#[cfg(feature = "sim")]
+mod local;
 mod model;
 mod port;
+mod signals;
 #[cfg(feature = "sim")]
 mod sim;
 
+use std::any::Any;
 use std::time::Duration;
 
 use isa::regs;
 
 use crate::dma::DmaMemory;
 
+pub use function::{Claim, Function, FunctionTransport, Turn};
+pub use kernel::KernelFunction;
+#[cfg(feature = "sim")]
+pub use local::LocalFunction;
 pub use model::ModelTransport;
 #[cfg(feature = "sim")]
 pub use sim::SimTransport;
@@ -36,12 +46,15 @@ pub enum Wake {
 /// Why the card could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// Every read gives all ones.
-    #[error("the device is gone: register {offset:#05x} and its identity read all ones")]
+    /// It was pulled out, or who stood for it has ended.
+    #[error("the device is gone: {why}")]
     Gone {
-        /// The register that was asked for.
-        offset: u32,
+        /// How that was noticed.
+        why: String,
     },
+    /// The card was reset by another who shares it. Nothing of before is left on it.
+    #[error("the card was reset because another of its queues failed")]
+    ResetElsewhere,
     /// No memory that the device can reach.
     #[error("cannot get {bytes} bytes of memory that the device can reach: {why}")]
     Memory {
@@ -55,8 +68,8 @@ pub enum TransportError {
     Broken(String),
 }
 
-/// A way to one card.
-pub trait Transport {
+/// A way to one queue of a card, and to what all of its queues share.
+pub trait Transport: Send {
     /// What this is, for people, such as `functional card in this process`.
     fn describe(&self) -> &str;
 
@@ -78,11 +91,42 @@ pub trait Transport {
     /// When there is none.
     fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError>;
 
-    /// Waits for the interrupt. A card in this process runs here.
+    /// Memory of the card itself, page-aligned; what it holds is unspecified. `None` where there is
+    /// none, or none left.
+    fn allocate_on_card(&mut self, _bytes: usize) -> Option<DmaMemory> {
+        None
+    }
+
+    /// Keeps what a card that cannot be stopped may still write to, until it can do so no more: at
+    /// the latest for ever.
+    fn keep(&mut self, memory: Box<dyn Any + Send>) {
+        std::mem::forget(memory);
+    }
+
+    /// Waits for the interrupt of the queue. A card in this process runs here.
     ///
     /// # Errors
     /// When the card cannot be reached.
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError>;
+
+    /// Lets a card in this process run for a moment, for those who look into memory instead of
+    /// waiting; other cards run by themselves.
+    ///
+    /// # Errors
+    /// When the card cannot be reached.
+    fn progress(&mut self) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    /// The queue that this is the way to.
+    fn queue(&self) -> u32 {
+        0
+    }
+
+    /// Asks to reset the card, which takes everything from all of its queues.
+    fn claim_reset(&mut self) -> Claim {
+        Claim::Granted(Turn::alone())
+    }
 
     /// Resets the whole function from outside, for a card whose registers do not answer any more
     /// (function-level reset of PCIe, the reset pin of a simulated card).
@@ -110,7 +154,9 @@ pub trait Transport {
         // No register of the contract holds all ones for ever, but a lower half of a counter may
         // for a moment; the identity never does.
         if value == u32::MAX && self.read_raw(regs::ID)? == u32::MAX {
-            return Err(TransportError::Gone { offset });
+            return Err(TransportError::Gone {
+                why: format!("register {offset:#05x} and its identity read all ones"),
+            });
         }
         Ok(value)
     }
@@ -133,8 +179,28 @@ impl Transport for Box<dyn Transport> {
         (**self).allocate(bytes)
     }
 
+    fn allocate_on_card(&mut self, bytes: usize) -> Option<DmaMemory> {
+        (**self).allocate_on_card(bytes)
+    }
+
+    fn keep(&mut self, memory: Box<dyn Any + Send>) {
+        (**self).keep(memory);
+    }
+
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
         (**self).wait(patience)
+    }
+
+    fn progress(&mut self) -> Result<(), TransportError> {
+        (**self).progress()
+    }
+
+    fn queue(&self) -> u32 {
+        (**self).queue()
+    }
+
+    fn claim_reset(&mut self) -> Claim {
+        (**self).claim_reset()
     }
 
     fn function_reset(&mut self) -> Result<(), TransportError> {

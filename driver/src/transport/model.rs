@@ -63,6 +63,11 @@ impl Transport for ModelTransport {
         Ok(Wake::Interrupt)
     }
 
+    fn progress(&mut self) -> Result<(), TransportError> {
+        self.card.step(&mut Port(self.memory()));
+        Ok(())
+    }
+
     fn function_reset(&mut self) -> Result<(), TransportError> {
         self.write(regs::CONTROL, regs::CONTROL_RESET)
     }

@@ -10,6 +10,9 @@ use super::port::Port;
 use super::{Patience, Transport, TransportError, Wake};
 use crate::dma::{DmaMemory, ProcessMemory};
 
+/// Cycles that a card runs in one moment.
+const MOMENT: u64 = 1000;
+
 /// A simulated card and its memory. Its clock ticks in [`Transport::wait`] and, one cycle each, in
 /// register accesses.
 pub struct SimTransport {
@@ -68,6 +71,11 @@ impl Transport for SimTransport {
             true => Ok(Wake::Interrupt),
             false => Ok(Wake::Expired),
         }
+    }
+
+    fn progress(&mut self) -> Result<(), TransportError> {
+        self.card.run_until(MOMENT, |_| false).map_err(broken)?;
+        Ok(())
     }
 
     fn function_reset(&mut self) -> Result<(), TransportError> {

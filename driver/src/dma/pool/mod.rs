@@ -6,6 +6,7 @@
 //! arena that is empty stays mapped for the next region, up to [`KEPT_BYTES`] of them.
 
 mod extents;
+mod window;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -18,7 +19,8 @@ use super::host::{HUGE_BYTES, HostMemory, Sharing};
 use super::{Backing, DmaMemory};
 use crate::transport::TransportError;
 
-pub(crate) use extents::Extents;
+use extents::Extents;
+pub use window::CardMemory;
 
 /// Regions start at a multiple of this many bytes.
 pub const PAGE_BYTES: usize = 4096;
