@@ -1,9 +1,11 @@
 //! The chores of the Systole workspace. Run `cargo xtask help`.
 
 mod array;
+mod debian;
 mod demo;
 mod docs;
 mod emit;
+mod qemu;
 mod run;
 mod setup;
 mod synth;
@@ -40,6 +42,10 @@ enum Command {
         /// Run the long tests too.
         #[arg(long)]
         full: bool,
+        /// Run only the driver in a virtual machine, on a card behind the kernel's vfio-pci and an
+        /// IOMMU.
+        #[arg(long, conflicts_with = "filter")]
+        qemu: bool,
         /// Run only the tests whose name contains this, and no other check.
         #[arg(long, value_name = "NAME")]
         filter: Option<String>,
@@ -62,6 +68,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Pin the packages from Debian anew, from what the mirror has now.
+    Lock,
     /// Write the reference pages that come from the contract.
     Docs {
         /// Only check that they are up to date.
@@ -85,9 +93,11 @@ fn execute(command: Command) -> Result<()> {
         Command::Setup { check: true } => setup::check(),
         Command::Setup { check: false } => setup::install(&setup::BASE),
         Command::Demo => demo::run(),
-        Command::Test { full, filter } => test::run(full, filter.as_deref()),
+        Command::Test { qemu: true, .. } => qemu::run(),
+        Command::Test { full, filter, .. } => test::run(full, filter.as_deref()),
         Command::Emit { config, out } => emit::card(config, &out),
         Command::Synth { array, json } => synth::run(array, json),
+        Command::Lock => debian::update(),
         Command::Docs { check } => docs::run(check),
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::debian;
 use crate::run::{announced, root};
 
 /// A set of wheels that are installed together.
@@ -28,26 +29,56 @@ pub const SYNTH: ToolSet = ToolSet {
 };
 
 impl ToolSet {
-    /// What the stamp holds once exactly these requirements are installed.
-    fn fingerprint(&self) -> String {
-        Sha256::digest(self.requirements)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-
-    fn stamp(&self) -> PathBuf {
-        tools().join(format!("{}.stamp", self.name))
+    fn stamp(&self) -> Stamp {
+        Stamp::new(self.name, self.requirements)
     }
 
     fn is_installed(&self) -> bool {
-        venv_program("python").exists()
-            && fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.fingerprint())
+        venv_program("python").exists() && self.stamp().holds()
     }
 }
 
-fn tools() -> PathBuf {
+/// A file in `.tools` that says which list of tools is there.
+pub struct Stamp {
+    path: PathBuf,
+    fingerprint: String,
+}
+
+impl Stamp {
+    /// The stamp of what `name` calls, once exactly what `list` says is there.
+    pub fn new(name: &str, list: &str) -> Self {
+        Self {
+            path: tools().join(format!("{name}.stamp")),
+            fingerprint: Sha256::digest(list)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        }
+    }
+
+    /// Whether exactly this list was written down last.
+    pub fn holds(&self) -> bool {
+        fs::read_to_string(&self.path).is_ok_and(|stamp| stamp == self.fingerprint)
+    }
+
+    /// Writes down that everything of the list is there.
+    pub fn write(&self) -> Result<()> {
+        fs::write(&self.path, &self.fingerprint).context("cannot write the stamp in .tools")
+    }
+}
+
+/// The folder of everything that is fetched.
+pub fn tools() -> PathBuf {
     root().join(".tools")
+}
+
+/// Makes the folder of tools and keeps others from it until the file is closed.
+pub fn locked() -> Result<File> {
+    fs::create_dir_all(tools()).context("cannot create .tools")?;
+    let path = tools().join("setup.lock");
+    let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    lock.lock().context("cannot lock .tools")?;
+    Ok(lock)
 }
 
 /// A program of the Python environment.
@@ -60,11 +91,7 @@ pub fn install(set: &ToolSet) -> Result<()> {
     if set.is_installed() {
         return Ok(());
     }
-    fs::create_dir_all(tools()).context("cannot create .tools")?;
-    let lock_path = tools().join("setup.lock");
-    let lock = File::create(&lock_path)
-        .with_context(|| format!("cannot create {}", lock_path.display()))?;
-    lock.lock().context("cannot lock .tools")?;
+    let _lock = locked()?;
     if set.is_installed() {
         return Ok(());
     }
@@ -95,7 +122,7 @@ pub fn install(set: &ToolSet) -> Result<()> {
             .arg(&requirements),
     )
     .with_context(|| format!("cannot install the tools for {}", set.name))?;
-    fs::write(set.stamp(), set.fingerprint()).context("cannot write the stamp in .tools")
+    set.stamp().write()
 }
 
 /// Reports what is there; an error when something that every build needs is missing.
@@ -106,11 +133,20 @@ pub fn check() -> Result<()> {
         false => println!("missing  g++ (for simulation): install the package g++"),
     }
     let sets = [
-        (&BASE, "Verilator", "cargo xtask setup"),
-        (&SYNTH, "Yosys", "cargo xtask synth, on first use"),
+        (BASE.is_installed(), "Verilator", "cargo xtask setup"),
+        (
+            SYNTH.is_installed(),
+            "Yosys",
+            "cargo xtask synth, on first use",
+        ),
+        (
+            debian::is_installed(),
+            "QEMU and a kernel",
+            "cargo xtask test --qemu, on first use",
+        ),
     ];
-    for (set, what, how) in sets {
-        match set.is_installed() {
+    for (installed, what, how) in sets {
+        match installed {
             true => println!("found    {what} in .tools"),
             false => println!("missing  {what}: installed by `{how}`"),
         }
