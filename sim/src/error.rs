@@ -13,6 +13,12 @@ pub enum Error {
     /// The memory's settings make no sense.
     #[error("the memory's settings are wrong: {0}")]
     Memory(&'static str),
+    /// There is no room for the card's own memory.
+    #[error("no room for the card's own memory: {0}")]
+    CardMemory(std::io::Error),
+    /// The card's configuration space cannot be as the configuration asks.
+    #[error("the card's configuration space: {0}")]
+    Endpoint(&'static str),
     /// The RTL of this shape could not be emitted.
     #[error("the RTL cannot be emitted: {0}")]
     Rtl(String),

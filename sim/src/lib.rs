@@ -12,6 +12,7 @@ mod card;
 pub mod dma;
 mod error;
 pub mod function;
+mod functional;
 pub mod library;
 pub mod memory;
 mod ports;
@@ -19,3 +20,4 @@ mod rtl;
 
 pub use card::{Card, Options};
 pub use error::Error;
+pub use functional::FunctionalCard;

@@ -5,12 +5,14 @@
 //! process, knows it by this trait alone.
 
 mod card_memory;
+mod endpoint;
 mod error;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 pub use card_memory::CardMemory;
+pub use endpoint::endpoint;
 pub use error::FunctionError;
 
 use crate::dma::DmaTable;
