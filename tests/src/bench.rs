@@ -166,7 +166,7 @@ impl Rtl {
 }
 
 /// The model library of a shape, which this process prepares once: emitting takes a while.
-fn library(config: &Config) -> Library {
+pub fn library(config: &Config) -> Library {
     static LIBRARIES: OnceLock<Mutex<HashMap<Config, Library>>> = OnceLock::new();
     let mut libraries = LIBRARIES
         .get_or_init(Mutex::default)
