@@ -1,0 +1,20 @@
+//! The PCI Express endpoint: the transaction layer above a hard block.
+
+mod ask;
+mod banks;
+mod bytes;
+pub mod cause;
+mod collect;
+mod cut;
+mod deadline;
+mod lines;
+mod read;
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod slot;
+mod table;
+mod tags;
+
+pub use read::ReadEngine;
