@@ -1,17 +1,32 @@
-//! The PCI Express endpoint above a hard block: packets in, packets out.
+//! The PCI Express endpoint, the transaction layer above a hard block: packets in, packets out.
 
+mod ask;
+mod banks;
 mod bytes;
+pub mod cause;
+mod collect;
 mod completion_head;
+mod cut;
+mod deadline;
 mod decode;
 mod lanes;
 mod line_writer;
+mod lines;
 mod packet_queue;
+mod read;
 mod receive;
 #[allow(
     missing_docs,
     reason = "the derive of LogicStruct adds methods without docs"
 )]
 mod request;
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod slot;
+mod table;
+mod tags;
 mod target;
 mod word_queue;
 
@@ -20,6 +35,7 @@ pub use decode::Decode;
 pub use lanes::Lanes;
 pub use line_writer::LineWriter;
 pub use packet_queue::PacketQueue;
+pub use read::ReadEngine;
 pub use receive::Receive;
 pub use request::{NonPosted, Posted, WINDOW_MEMORY, WINDOW_NONE, WINDOW_REGISTERS};
 pub use target::{Target, TargetState};
