@@ -9,7 +9,7 @@ use rust_hdl_widgets::dff_setup;
 
 use crate::array::Array;
 use crate::engine::{GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, StoreEntry};
-use crate::front::{Answer, Check, Control, Counters, Fetch, Registers, Tokens};
+use crate::front::{Answer, Check, Control, Counters, Fault, Fetch, Queues, Registers, Tokens};
 use crate::mem::{Accumulators, Buffer, Fifo};
 
 /// A burst that waits for memory.
@@ -24,11 +24,12 @@ struct ReadBurst {
 ///
 /// ```text
 ///              +-----------+  entries  +------+    +--------------------+
-/// registers <->| Control,  |---------->| LOAD |--->| activations, weights,
-///              | Fetch,    |           +------+    | parameters         |
-///              | Check,    |           +------+    +--------------------+
-///              | Tokens    |---------->| GEMM |--> Array --> Accumulators
-///              +-----------+           +------+                 |
+/// registers <->| Queues,   |---------->| LOAD |--->| activations, weights,
+///              | Control,  |           +------+    | parameters         |
+///              | Fetch,    |           +------+    +--------------------+
+///              | Check,    |---------->| GEMM |--> Array --> Accumulators
+///              | Tokens    |           +------+                 |
+///              +-----------+                                    |
 ///                    |                 +-------+                |
 ///                    +---------------->| STORE |<---------------+
 ///                                      +-------+
@@ -41,7 +42,8 @@ struct ReadBurst {
 /// `reset` takes effect at once, and memory must forget what it owes at the same time. The queue
 /// works again [`regs::RESET_HOLD_CYCLES`] cycles after it, when the pipelines have run out. A reset by register
 /// stops the program, waits until nothing is under way and memory owes nothing, and then gives
-/// everything its first state; the busy flag of the status stays until then.
+/// everything its first state; the busy flag of the status stays until then. The reset of a queue by
+/// its register does the same to this queue alone.
 #[derive(LogicBlock)]
 pub struct Card {
     /// Clock.
@@ -124,6 +126,7 @@ pub struct Card {
     pub m_buser: Signal<In, Bits<3>>,
     registers: Registers,
     counters: Counters,
+    queues: Queues,
     control: Control,
     fetch: Fetch,
     check: Check,
@@ -156,7 +159,8 @@ pub struct Card {
     engines_idle: Signal<Local, Bit>,
     queues_empty: Signal<Local, Bit>,
     read_line: Signal<Local, Bit>,
-    read_error: Signal<Local, Bit>,
+    read_fault: Fault,
+    write_fault: Fault,
     read_end: Signal<Local, Bit>,
     answer_end: Signal<Local, Bit>,
     ar_taken: Signal<Local, Bit>,
@@ -175,6 +179,7 @@ pub struct Card {
     _wgt_words: usize,
     _cols: usize,
     _counters: usize,
+    _queues: usize,
     _port_bits: u64,
     _port_bits_end: u64,
 }
@@ -234,7 +239,8 @@ impl Card {
             m_buser: Default::default(),
             registers: Registers::new(shape),
             counters: Counters::new(counters),
-            control: Control::new(port),
+            queues: Queues::new(size(shape.queues), port),
+            control: Default::default(),
             fetch: Fetch::new(port),
             check: Check::new(shape),
             tokens: Default::default(),
@@ -266,7 +272,8 @@ impl Card {
             engines_idle: Default::default(),
             queues_empty: Default::default(),
             read_line: Default::default(),
-            read_error: Default::default(),
+            read_fault: Default::default(),
+            write_fault: Default::default(),
             read_end: Default::default(),
             answer_end: Default::default(),
             ar_taken: Default::default(),
@@ -285,6 +292,7 @@ impl Card {
             _wgt_words: cols / 4,
             _cols: cols,
             _counters: counters,
+            _queues: size(shape.queues),
             _port_bits: u64::from(shape.port_bytes.ilog2()),
             _port_bits_end: u64::from(shape.port_bytes.ilog2()) + 1,
         })
@@ -297,6 +305,7 @@ impl Logic for Card {
         dff_setup!(self, clock, ar_valid, ar, reads, writes, hold);
         self.registers.clock.next = self.clock.val();
         self.counters.clock.next = self.clock.val();
+        self.queues.clock.next = self.clock.val();
         self.control.clock.next = self.clock.val();
         self.fetch.clock.next = self.clock.val();
         self.check.clock.next = self.clock.val();
@@ -345,6 +354,8 @@ impl Logic for Card {
         self.registers.reset.next = self.reset.val();
         self.registers.reset_done.next = self.reset_done.val();
         self.control.stop.next = self.registers.soft_reset.val();
+        self.control.give_up.next = self.queues.give_up.val();
+        self.queues.reset.next = self.restart.val();
         self.control.reset.next = self.restart.val();
         self.fetch.reset.next = self.restart.val();
         self.answer.reset.next = self.restart.val();
@@ -362,19 +373,49 @@ impl Logic for Card {
         self.registers.addr.next = self.reg_addr.val();
         self.registers.wdata.next = self.reg_wdata.val();
         self.reg_rdata.next = self.registers.rdata.val();
-        self.irq.next = 0.into();
-        if self.registers.irq.val() {
-            self.irq.next = 1.into();
-        }
-        self.active.next = self.registers.busy.val();
-        self.link_timeout.next = 0.into();
-        self.registers.sq_head.next = self.control.sq_head.val();
-        self.registers.cq_tail.next = self.control.cq_tail.val();
+        self.registers.strobes.next = self.reg_strobes.val();
+        self.irq.next = self.registers.irq.val();
+        self.link_timeout.next = self.registers.link_timeout.val();
         self.registers.busy.next =
             self.control.busy.val() | self.registers.soft_reset.val() | (self.hold.q.val() != 0);
         self.registers.fatal.next = self.control.fatal.val();
-        self.registers.last_error.next = self.control.last_error.val();
-        self.registers.completed.next = self.control.completed.val();
+        self.registers.last_error.next = self.queues.last_error.val();
+        self.active.next = ((self.control.busy.val() | self.queues.active.val())
+            & (!self.control.fatal.val()))
+            | self.registers.soft_reset.val()
+            | (self.hold.q.val() != 0)
+            | (self.reads.q.val() != 0)
+            | (self.writes.q.val() != 0)
+            | self.ar_valid.q.val();
+
+        // Queues.
+        for i in 0..self._queues {
+            self.queues.enable[i].next = self.registers.enable[i].val() & (self.hold.q.val() == 0);
+            self.queues.queue_log2[i].next = self.registers.queue_log2[i].val();
+            self.queues.sq_base[i].next = self.registers.sq_base[i].val();
+            self.queues.cq_base[i].next = self.registers.cq_base[i].val();
+            self.queues.sq_tail[i].next = self.registers.sq_tail[i].val();
+            self.queues.cq_head[i].next = self.registers.cq_head[i].val();
+            self.queues.resetting[i].next = self.registers.queue_resetting[i].val();
+            self.registers.queue_reset_done[i].next = self.queues.reset_done[i].val();
+            self.registers.sq_head[i].next = self.queues.sq_head[i].val();
+            self.registers.cq_tail[i].next = self.queues.cq_tail[i].val();
+            self.registers.queue_busy[i].next = self.queues.busy[i].val();
+            self.registers.queue_failed[i].next = self.queues.failed[i].val();
+            self.registers.queue_error[i].next = self.queues.error[i].val();
+            self.registers.completed[i].next = self.queues.completed[i].val();
+        }
+        self.control.may_take.next = self.queues.may_take.val();
+        self.control.submission_line.next = self.queues.submission_line.val();
+        self.control.head.next = self.queues.head.val();
+        self.control.phase.next = self.queues.phase.val();
+        self.queues.running.next = self.control.busy.val();
+        self.queues.taken.next = self.control.taken.val();
+        self.queues.written.next = self.control.written.val();
+        self.queues.unwritable.next = self.control.unwritable.val();
+        self.queues.ended.next = self.control.ended.val();
+        self.queues.failing.next = self.control.failing.val();
+        self.queues.failure.next = self.control.failure.val();
 
         // Memory reads: the front end goes first; what is offered stays until it is taken.
         self.ar_taken.next = self.ar_valid.q.val() & self.m_arready.val();
@@ -403,12 +444,13 @@ impl Logic for Card {
         }
         self.m_rready.next = true;
         self.read_line.next = self.m_rvalid.val();
-        self.read_error.next = self.m_rresp.val() != 0;
+        self.read_fault.answer.next = self.m_rresp.val();
+        self.read_fault.cause.next = self.m_ruser.val();
         self.read_end.next = self.m_rvalid.val() & self.m_rlast.val();
         self.fetch.r_valid.next = self.read_line.val() & (self.m_rid.val() == 1);
-        self.fetch.r_error.next = self.read_error.val();
+        self.fetch.r_fault.next = self.read_fault.fault.val();
         self.load.r_valid.next = self.read_line.val() & (self.m_rid.val() == 0);
-        self.load.r_error.next = self.read_error.val();
+        self.load.r_fault.next = self.read_fault.fault.val();
         for i in 0..self._words {
             self.fetch.r_data[i].next = self.m_rdata[i].val();
             self.activations.write_data[i].next = self.m_rdata[i].val();
@@ -421,7 +463,7 @@ impl Logic for Card {
         self.aw_line.next = self.store.aw_line.val();
         self.aw_lines.next = self.store.aw_lines.val();
         if self.answer.aw_valid.val() {
-            self.aw_line.next = self.control.answer_line.val();
+            self.aw_line.next = self.queues.answer_line.val();
             self.aw_lines.next = self.answer_lines.val();
         }
         for k in self._port_bits..self._port_bits_end {
@@ -453,10 +495,12 @@ impl Logic for Card {
         self.answer.w_ready.next = self.m_wready.val();
         self.m_bready.next = true;
         self.answer_end.next = self.m_bvalid.val();
+        self.write_fault.answer.next = self.m_bresp.val();
+        self.write_fault.cause.next = self.m_buser.val();
         self.store.b_valid.next = self.answer_end.val() & (!self.control.completing.val());
-        self.store.b_error.next = self.m_bresp.val() != 0;
+        self.store.b_fault.next = self.write_fault.fault.val();
         self.answer.b_valid.next = self.answer_end.val() & self.control.completing.val();
-        self.answer.b_error.next = self.m_bresp.val() != 0;
+        self.answer.b_fault.next = self.write_fault.fault.val();
 
         // What memory still owes.
         if self.ar_taken.val() & (!self.read_end.val()) {
@@ -478,12 +522,6 @@ impl Logic for Card {
         }
 
         // Front end.
-        self.control.enable.next = self.registers.enable.val() & (self.hold.q.val() == 0);
-        self.control.queue_log2.next = self.registers.queue_log2.val();
-        self.control.sq_base.next = self.registers.sq_base.val();
-        self.control.cq_base.next = self.registers.cq_base.val();
-        self.control.sq_tail.next = self.registers.sq_tail.val();
-        self.control.cq_head.next = self.registers.cq_head.val();
         self.control.watchdog.next = self.registers.watchdog.val();
         self.fetch.run_valid.next = self.control.run_valid.val();
         self.fetch.run_line.next = self.control.run_line.val();
@@ -492,7 +530,7 @@ impl Logic for Card {
         self.fetch.taken.next = self.control.record_taken.val();
         self.control.fetch_idle.next = self.fetch.idle.val();
         self.control.record_valid.next = self.fetch.valid.val();
-        self.control.record_error.next = self.fetch.error.val();
+        self.control.record_fault.next = self.fetch.fault.val();
         for i in 0..16 {
             self.check.word[i].next = self.fetch.word[i].val();
         }
@@ -509,7 +547,7 @@ impl Logic for Card {
             self.answer.word[i].next = self.control.answer_word[i].val();
         }
         self.control.answer_done.next = self.answer.done.val();
-        self.control.answer_failed.next = self.answer.failed.val();
+        self.control.answer_fault.next = self.answer.fault.val();
 
         // Queues of the engines.
         self.control.room_load.next = self.load_queue.room.val();

@@ -10,6 +10,7 @@ pub mod emit;
 pub mod engine;
 pub mod front;
 pub mod mem;
+pub mod pcie;
 mod wrapper;
 
 pub use wrapper::{EmitCardError, TOP, emit_card};

@@ -24,8 +24,8 @@ pub enum EmitCardError {
 /// Verilog of a card of this shape; the top module is [`TOP`].
 ///
 /// The wrapper joins the words of lines to buses, spreads the write mask over bytes and adds the
-/// AXI4 signals that never change. There is no PCIe endpoint: nothing ticks its counters, and
-/// `m_ruser` and `m_buser` are tied to 0 by who has a memory that gives no causes.
+/// AXI4 signals that never change. Who has no PCIe endpoint beside the card ties `link_ticks` to 0,
+/// and who has a memory that names no causes, `m_ruser` and `m_buser`.
 ///
 /// # Errors
 /// A shape that no card can have.
@@ -57,8 +57,7 @@ fn wrap(card: Emitted, port_bytes: usize) -> Emitted {
     let mut ports: Vec<Port> = card
         .ports
         .iter()
-        .filter(|port| !is_word(&port.name))
-        .filter(|port| !matches!(&*port.name, "m_wquarters" | "link_ticks" | "link_timeout"))
+        .filter(|port| !is_word(&port.name) && port.name != "m_wquarters")
         .cloned()
         .collect();
     let mut add = |name: &str, width: usize, is_input: bool| {
@@ -109,8 +108,6 @@ fn wrap(card: Emitted, port_bytes: usize) -> Emitted {
                     format!("{base}[{} +: 32]", word.parse::<usize>().unwrap_or(0) * 32)
                 }
                 _ if name == "m_wquarters" => "quarters".to_string(),
-                _ if name == "link_ticks" => "6'd0".to_string(),
-                _ if name == "link_timeout" => String::new(),
                 _ => name.clone(),
             };
             format!("    .{name}({outer})")

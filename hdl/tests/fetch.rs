@@ -40,8 +40,8 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
     let mut offered = None;
     // Lines that memory owes.
     let mut pending: VecDeque<u64> = VecDeque::new();
-    // Lines of the run that could not be read.
-    let mut broken: Vec<u64> = vec![];
+    // Lines of the run that could not be read, and why.
+    let mut broken: Vec<(u64, u64)> = vec![];
     let (mut runs, mut records, mut bad, mut flushed, mut most) = (0, 0, 0, 0, 0);
     for cycle in 0..40_000 {
         let (ar, r, take) = [
@@ -84,10 +84,14 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
         }
         let ar_ready = rng.chance(ar);
         let r_valid = !pending.is_empty() && rng.chance(r);
-        let r_error = rng.below(100) < errors;
+        let r_fault = if rng.below(100) < errors {
+            1 + rng.below(6)
+        } else {
+            0
+        };
         bench.set("ar_ready", ar_ready.into());
         bench.set("r_valid", r_valid.into());
-        bench.set("r_error", r_error.into());
+        bench.set("r_fault", r_fault);
         let line = pending.front().copied().unwrap_or(cycle as u64);
         for (index, port) in r_data.iter().enumerate() {
             bench.model.set(*port, content(line, index));
@@ -96,16 +100,18 @@ fn check(port_bytes: usize, errors: u64, flushes: u64) {
         bench.model.eval();
         if r_valid {
             pending.pop_front();
-            if r_error {
-                broken.push(line);
+            if r_fault != 0 {
+                broken.push((line, r_fault));
             }
         }
         if bench.is("valid") && !flushing {
             let run = run.as_mut().expect("a record comes from a run");
             let first = run.line + run.next * beats;
             let lines = first..first + beats;
-            let is_bad = lines.clone().any(|line| broken.contains(&line));
-            assert_eq!(bench.is("error"), is_bad, "record {}", run.next);
+            let first = broken.iter().find(|(line, _)| lines.contains(line));
+            let fault = first.map_or(0, |(_, fault)| *fault);
+            let is_bad = fault != 0;
+            assert_eq!(bench.get("fault"), fault, "record {}", run.next);
             if !is_bad {
                 let expected: Vec<u64> = lines
                     .flat_map(|line| (0..words).map(move |at| content(line, at)))

@@ -114,9 +114,10 @@ fn random(port_bytes: u64, errors: u64) {
     let mut pending = 0u64;
     // Lines still to come, with where they go, whether they end a command, and the command.
     let mut writes: VecDeque<Write> = VecDeque::new();
-    let mut bad = false;
+    // The fault of the first line of a command that could not be read.
+    let mut bad = 0;
     // What must be told in this cycle.
-    let mut ending: Option<(bool, u64, u64)> = None;
+    let mut ending: Option<(u64, u64, u64)> = None;
     let (mut dones, mut faults) = (0, 0);
     let commands = 150;
     let mut cycle = 0;
@@ -131,18 +132,22 @@ fn random(port_bytes: u64, errors: u64) {
         offer(&mut bench, next.as_ref());
         let ar_ready = rng.chance(weather.ar_ready);
         let r_valid = pending > 0 && rng.chance(weather.r_valid);
-        let r_error = rng.below(1000) < errors;
+        let r_fault = if rng.below(1000) < errors {
+            1 + rng.below(6)
+        } else {
+            0
+        };
         bench.set("ar_ready", ar_ready.into());
         bench.set("r_valid", r_valid.into());
-        bench.set("r_error", r_error.into());
+        bench.set("r_fault", r_fault);
         bench.model.eval();
 
-        let (done, fault) = (bench.is("done"), bench.is("fault"));
+        let (done, fault) = (bench.is("done"), bench.get("fault"));
         match ending.take() {
-            None => assert!(!done && !fault, "cycle {cycle}: nothing has ended"),
+            None => assert!(!done && fault == 0, "cycle {cycle}: nothing has ended"),
             Some((bad, index, gives)) => {
-                assert_eq!((done, fault), (!bad, bad), "command {index}");
-                if bad {
+                assert_eq!((done, fault), (bad == 0, bad), "command {index}");
+                if bad != 0 {
                     assert_eq!(bench.get("fault_index"), index);
                     faults += 1;
                 } else {
@@ -155,7 +160,7 @@ fn random(port_bytes: u64, errors: u64) {
             }
         }
         // Idle while nothing is under way; what has just been told may count.
-        let quiet = writes.is_empty() && !done && !fault;
+        let quiet = writes.is_empty() && !done && fault == 0;
         assert_eq!(bench.is("idle"), quiet, "cycle {cycle}");
 
         assert_eq!(bench.is("write"), r_valid, "a line is written as it comes");
@@ -166,10 +171,12 @@ fn random(port_bytes: u64, errors: u64) {
                 (bench.get("write_buffer"), bench.get("write_line")),
                 (buffer, line)
             );
-            bad |= r_error;
+            if bad == 0 {
+                bad = r_fault;
+            }
             if let Some((index, gives)) = end {
                 ending = Some((bad, index, gives));
-                bad = false;
+                bad = 0;
             }
         }
         if bench.is("ar_valid") {

@@ -12,20 +12,29 @@ struct Both {
     bench: Bench,
     model: QueueModel,
     rng: Rng,
+    queues: u32,
     /// What the card itself says.
     card: Card,
-    /// What the model cannot show, as no program runs in it.
-    irq_status: bool,
+    /// What the model cannot show, as no program runs in it: completions of each queue.
+    irq_status: Vec<bool>,
 }
 
 #[derive(Clone, Default)]
 struct Card {
-    sq_head: u64,
-    cq_tail: u64,
     busy: bool,
     fatal: bool,
     last_error: u64,
     counters: Vec<u64>,
+    queues: Vec<Queue>,
+}
+
+#[derive(Clone, Default)]
+struct Queue {
+    sq_head: u64,
+    cq_tail: u64,
+    busy: bool,
+    failed: bool,
+    error: u64,
 }
 
 impl Both {
@@ -33,22 +42,23 @@ impl Both {
         let mut bench = Bench::new(&Registers::new(&config), "registers");
         bench.reset();
         let counters = vec![0; regs::COUNTERS.len()];
+        let queues = vec![Queue::default(); config.queues as usize];
         Self {
             bench,
             model: QueueModel::new(config).expect("the shape is good"),
             rng: Rng(0x4e65),
+            queues: config.queues,
             card: Card {
                 counters,
+                queues,
                 ..Card::default()
             },
-            irq_status: false,
+            irq_status: vec![false; config.queues as usize],
         }
     }
 
     fn set_card(&mut self, card: Card) {
         let bench = &mut self.bench;
-        bench.set("sq_head", card.sq_head);
-        bench.set("cq_tail", card.cq_tail);
         bench.set("busy", card.busy.into());
         bench.set("fatal", card.fatal.into());
         bench.set("last_error", card.last_error);
@@ -56,6 +66,14 @@ impl Both {
             bench.set(&format!("counter_low_{index}"), count & 0xffff_ffff);
             bench.set(&format!("counter_high_{index}"), count >> 32);
         }
+        for (index, queue) in card.queues.iter().enumerate() {
+            bench.set(&format!("sq_head_{index}"), queue.sq_head);
+            bench.set(&format!("cq_tail_{index}"), queue.cq_tail);
+            bench.set(&format!("queue_busy_{index}"), queue.busy.into());
+            bench.set(&format!("queue_failed_{index}"), queue.failed.into());
+            bench.set(&format!("queue_error_{index}"), queue.error);
+        }
+        bench.model.eval();
         self.card = card;
     }
 
@@ -64,20 +82,28 @@ impl Both {
         let offset = offset & !3;
         let card = &self.card;
         let from_model = u64::from(self.model.read_reg(offset));
+        if let Some((number, register)) = regs::queue_of(offset) {
+            let Some(queue) = card.queues.get(number as usize) else {
+                return 0;
+            };
+            return match register {
+                regs::QUEUE_STATUS => {
+                    let busy = if queue.busy { regs::QUEUE_BUSY } else { 0 };
+                    let failed = if queue.failed { regs::QUEUE_FAILED } else { 0 };
+                    from_model | u64::from(busy | failed)
+                }
+                regs::QUEUE_ERROR => queue.error,
+                regs::SQ_HEAD => queue.sq_head,
+                regs::CQ_TAIL => queue.cq_tail,
+                regs::IRQ_STATUS => self.irq_status[number as usize].into(),
+                _ => from_model,
+            };
+        }
         match offset {
-            regs::STATUS => {
-                // After a fatal error no program runs.
-                let flags = match (card.fatal, card.busy) {
-                    (true, _) => regs::STATUS_FATAL,
-                    (false, true) => regs::STATUS_BUSY,
-                    (false, false) => 0,
-                };
-                from_model | u64::from(flags)
-            }
+            // After a fatal error no program runs.
+            regs::STATUS if card.fatal => regs::STATUS_FATAL.into(),
+            regs::STATUS if card.busy => regs::STATUS_BUSY.into(),
             regs::ERROR => card.last_error,
-            regs::SQ_HEAD => card.sq_head,
-            regs::CQ_TAIL => card.cq_tail,
-            regs::IRQ_STATUS => self.irq_status.into(),
             regs::COUNTER_BASE.. => {
                 let at = ((offset - regs::COUNTER_BASE) / 4) as usize;
                 let count = card.counters.get(at / 2).copied().unwrap_or(0);
@@ -89,11 +115,7 @@ impl Both {
 
     fn read(&mut self, offset: u32) {
         let expected = self.expected(offset);
-        self.bench.set("read", 1);
-        self.bench.set("addr", offset.into());
-        self.bench.model.cycle();
-        self.bench.set("read", 0);
-        assert_eq!(self.bench.get("rdata"), expected, "offset {offset:#x}");
+        assert_eq!(self.value(offset), expected, "offset {offset:#x}");
         // The value stays until the next read.
         self.bench.set("addr", self.rng.below(1 << 12));
         self.bench.model.cycle();
@@ -104,28 +126,54 @@ impl Both {
         );
     }
 
-    fn write(&mut self, offset: u32, value: u32, completed: bool) {
+    fn value(&mut self, offset: u32) -> u64 {
+        self.bench.set("read", 1);
+        self.bench.set("addr", offset.into());
+        self.bench.model.cycle();
+        self.bench.set("read", 0);
+        self.bench.get("rdata")
+    }
+
+    /// Writes some bytes of a register; `completed` says which queues complete at that moment.
+    fn write(&mut self, offset: u32, value: u32, strobes: u8, completed: u32) {
         self.bench.set("write", 1);
         self.bench.set("addr", offset.into());
         self.bench.set("wdata", value.into());
-        self.bench.set("completed", completed.into());
+        self.bench.set("strobes", strobes.into());
+        for queue in 0..self.queues {
+            let done = completed >> queue & 1;
+            self.bench.set(&format!("completed_{queue}"), done.into());
+        }
         self.bench.model.cycle();
         self.bench.set("write", 0);
-        self.bench.set("completed", 0);
-        self.bench.model.eval();
-        self.model.write_reg(offset, value);
-        let at = offset & !3;
-        if at == regs::IRQ_STATUS && value & regs::IRQ_COMPLETION != 0 {
-            self.irq_status = false;
+        for queue in 0..self.queues {
+            self.bench.set(&format!("completed_{queue}"), 0);
         }
-        // A completion that comes at the moment of the clearing is not lost.
-        self.irq_status |= completed;
-        let resets = at == regs::CONTROL && value & regs::CONTROL_RESET != 0;
+        self.bench.model.eval();
+        self.model.write_reg_bytes(offset, value, strobes);
+        let low = if strobes & 1 == 1 { value & 0xff } else { 0 };
+        let at = offset & !3;
+        for queue in 0..self.queues {
+            let status = &mut self.irq_status[queue as usize];
+            if at == regs::of_queue(queue, regs::IRQ_STATUS) && low & regs::IRQ_COMPLETION != 0 {
+                *status = false;
+            }
+            // A completion that comes at the moment of the clearing is not lost.
+            *status |= completed >> queue & 1 != 0;
+            let resets =
+                at == regs::of_queue(queue, regs::QUEUE_CONTROL) && low & regs::QUEUE_RESET != 0;
+            assert_eq!(self.bench.is(&format!("queue_resetting_{queue}")), resets);
+            if resets {
+                self.wait_for_queue(queue);
+                self.irq_status[queue as usize] = false;
+            }
+        }
+        let resets = at == regs::CONTROL && low & regs::CONTROL_RESET != 0;
         assert_eq!(self.bench.is("soft_reset"), resets);
-        let clears = at == regs::COUNTER_CONTROL && value & regs::COUNTERS_CLEAR != 0;
+        let clears = at == regs::COUNTER_CONTROL && low & regs::COUNTERS_CLEAR != 0;
         assert_eq!(self.bench.is("clear_counters"), clears);
         if resets {
-            self.irq_status = false;
+            self.irq_status.fill(false);
             self.wait_for_rest();
             assert!(!self.bench.is("soft_reset"), "the reset is over");
             assert!(
@@ -147,12 +195,11 @@ impl Both {
     fn wait_for_rest(&mut self) {
         for _ in 0..self.rng.below(4) {
             assert!(self.bench.is("soft_reset"));
-            assert!(!self.bench.is("enable") && !self.bench.is("irq"));
-            self.bench.set("read", 1);
-            self.bench.set("addr", regs::CONTROL.into());
-            self.bench.model.cycle();
-            self.bench.set("read", 0);
-            let control = self.bench.get("rdata");
+            assert_eq!(self.bench.get("irq"), 0);
+            for queue in 0..self.queues {
+                assert!(!self.bench.is(&format!("enable_{queue}")));
+            }
+            let control = self.value(regs::CONTROL);
             assert!(control & u64::from(regs::CONTROL_RESET) != 0);
         }
         self.bench.set("reset_done", 1);
@@ -161,26 +208,57 @@ impl Both {
         self.bench.model.eval();
     }
 
+    /// The same for a queue.
+    fn wait_for_queue(&mut self, queue: u32) {
+        for _ in 0..self.rng.below(4) {
+            assert!(self.bench.is(&format!("queue_resetting_{queue}")));
+            assert_eq!(self.bench.get("irq") >> queue & 1, 0);
+            assert!(!self.bench.is(&format!("enable_{queue}")));
+            let control = self.value(regs::of_queue(queue, regs::QUEUE_CONTROL));
+            assert!(control & u64::from(regs::QUEUE_RESET) != 0);
+            let status = self.value(regs::of_queue(queue, regs::QUEUE_STATUS));
+            assert!(status & u64::from(regs::QUEUE_BUSY) != 0);
+            // Lost, as the reset is not over.
+            self.bench.set("write", 1);
+            let offset = regs::of_queue(queue, regs::SQ_TAIL);
+            self.bench.set("addr", offset.into());
+            self.bench.set("strobes", 15);
+            self.bench.model.cycle();
+            self.bench.set("write", 0);
+        }
+        self.bench.set(&format!("queue_reset_done_{queue}"), 1);
+        self.bench.model.cycle();
+        self.bench.set(&format!("queue_reset_done_{queue}"), 0);
+        self.bench.model.eval();
+        assert!(!self.bench.is(&format!("queue_resetting_{queue}")));
+    }
+
     /// What the card is told.
     fn outputs(&self) {
         let (bench, model) = (&self.bench, &self.model);
+        let mut irqs = 0;
+        for queue in 0..self.queues {
+            let value = |register| u64::from(model.read_reg(regs::of_queue(queue, register)));
+            let port = |name: &str| bench.get(&format!("{name}_{queue}"));
+            let control = value(regs::QUEUE_CONTROL);
+            assert_eq!(port("enable"), control & u64::from(regs::QUEUE_ENABLE));
+            let card = &self.card;
+            let called =
+                self.irq_status[queue as usize] || card.fatal || card.queues[queue as usize].failed;
+            if called && control & u64::from(regs::QUEUE_IRQ_ENABLE) != 0 {
+                irqs |= 1 << queue;
+            }
+            assert_eq!(port("queue_log2"), value(regs::QUEUE_LOG2));
+            let pair = |low, high| value(low) | value(high) << 32;
+            assert_eq!(port("sq_base"), pair(regs::SQ_BASE_LO, regs::SQ_BASE_HI));
+            assert_eq!(port("cq_base"), pair(regs::CQ_BASE_LO, regs::CQ_BASE_HI));
+            assert_eq!(port("sq_tail"), value(regs::SQ_TAIL));
+            assert_eq!(port("cq_head"), value(regs::CQ_HEAD));
+        }
+        assert_eq!(bench.get("irq"), irqs);
         let value = |offset| u64::from(model.read_reg(offset));
-        let control = model.read_reg(regs::CONTROL);
-        assert_eq!(bench.is("enable"), control & regs::CONTROL_ENABLE != 0);
-        let irq = self.irq_status && control & regs::CONTROL_IRQ_ENABLE != 0;
-        assert_eq!(bench.is("irq"), irq);
-        assert_eq!(bench.get("queue_log2"), value(regs::QUEUE_LOG2));
-        assert_eq!(
-            bench.get("sq_base"),
-            value(regs::SQ_BASE_LO) | value(regs::SQ_BASE_HI) << 32
-        );
-        assert_eq!(
-            bench.get("cq_base"),
-            value(regs::CQ_BASE_LO) | value(regs::CQ_BASE_HI) << 32
-        );
-        assert_eq!(bench.get("sq_tail"), value(regs::SQ_TAIL));
-        assert_eq!(bench.get("cq_head"), value(regs::CQ_HEAD));
         assert_eq!(bench.get("watchdog"), value(regs::WATCHDOG));
+        assert_eq!(bench.get("link_timeout"), value(regs::LINK_TIMEOUT));
         let freeze = model.read_reg(regs::COUNTER_CONTROL) & regs::COUNTERS_FREEZE != 0;
         assert_eq!(bench.is("freeze_counters"), freeze);
     }
@@ -193,75 +271,151 @@ impl Both {
 
     fn random_card(&mut self) -> Card {
         let rng = &mut self.rng;
-        Card {
+        let queue = |rng: &mut Rng| Queue {
             sq_head: rng.below(1 << 12),
             cq_tail: rng.below(1 << 12),
             busy: rng.chance(50),
-            fatal: rng.chance(50),
+            failed: rng.chance(30),
+            error: rng.next() >> 32,
+        };
+        Card {
+            busy: rng.chance(50),
+            fatal: rng.chance(20),
             last_error: rng.next() >> 32,
             counters: regs::COUNTERS.iter().map(|_| rng.next() >> 16).collect(),
+            queues: (0..self.queues).map(|_| queue(rng)).collect(),
+        }
+    }
+
+    /// The offset of some register, most often one that exists.
+    fn offset(&mut self) -> u32 {
+        let rng = &mut self.rng;
+        let pick = |rng: &mut Rng, table: &[regs::Register]| {
+            table[rng.below(table.len() as u64) as usize].offset + rng.below(4) as u32
+        };
+        match rng.below(6) {
+            0 => rng.below(1 << 12) as u32,
+            1 => pick(rng, regs::REGISTERS),
+            _ => {
+                let register = pick(rng, regs::QUEUE_REGISTERS);
+                // Also of queues that are not there.
+                regs::of_queue(rng.below(u64::from(self.queues) + 1) as u32, register)
+            }
         }
     }
 }
 
-#[test]
-fn random_accesses() {
-    for config in [
-        Config::default(),
-        Config {
-            port_bytes: 32,
-            ..Config::with_array(8, 32)
-        },
-    ] {
-        let mut both = Both::new(config);
-        both.outputs();
+/// Whether a write asks for a reset, if its lowest byte counts.
+fn may_reset(offset: u32) -> bool {
+    let register = regs::queue_of(offset).map_or(offset, |(_, register)| register);
+    matches!(register & !3, regs::CONTROL | regs::QUEUE_CONTROL)
+}
+
+fn random_accesses(config: Config) {
+    let mut both = Both::new(config);
+    both.outputs();
+    both.read_all();
+    for step in 0..8000 {
+        if step % 50 == 0 {
+            let card = both.random_card();
+            both.set_card(card);
+        }
+        let offset = both.offset();
+        let value = match both.rng.below(4) {
+            0 => both.rng.below(16) as u32,
+            1 => [0, u32::MAX, 1, 2][both.rng.below(4) as usize],
+            _ => both.rng.next() as u32,
+        };
+        // Resets are rarer than chance has them, so that other values live.
+        let value = if may_reset(offset) && both.rng.chance(80) {
+            value & !regs::CONTROL_RESET
+        } else {
+            value
+        };
+        if both.rng.chance(40) {
+            both.read(offset);
+        } else {
+            let strobes = if both.rng.chance(50) {
+                15
+            } else {
+                both.rng.below(16) as u8
+            };
+            let resets = may_reset(offset) && value & regs::CONTROL_RESET != 0;
+            let completed = if !resets && both.rng.chance(20) {
+                both.rng.below(1 << both.queues) as u32
+            } else {
+                0
+            };
+            both.write(offset, value, strobes, completed);
+        }
+    }
+    both.read_all();
+    for queue in 0..both.queues {
+        let control = regs::of_queue(queue, regs::QUEUE_CONTROL);
+        both.write(control, regs::QUEUE_RESET, 1, 0);
         both.read_all();
-        for step in 0..6000 {
-            if step % 50 == 0 {
-                let card = both.random_card();
-                both.set_card(card);
-            }
-            let offset = match both.rng.below(4) {
-                0 => both.rng.below(1 << 12) as u32,
-                _ => {
-                    let at = both.rng.below(regs::REGISTERS.len() as u64) as usize;
-                    regs::REGISTERS[at].offset + both.rng.below(4) as u32
+    }
+    both.write(regs::CONTROL, regs::CONTROL_RESET, 1, 0);
+    both.read_all();
+}
+
+#[test]
+fn random_accesses_to_four_queues() {
+    random_accesses(Config::default());
+}
+
+#[test]
+fn random_accesses_to_other_numbers_of_queues() {
+    for queues in [1, 8] {
+        random_accesses(Config {
+            port_bytes: 32,
+            queues,
+            card_memory_mib: 0,
+            ..Config::with_array(8, 32)
+        });
+    }
+}
+
+/// Every register, every mask of bytes, from two values to two others.
+#[test]
+fn every_mask_of_bytes() {
+    let mut both = Both::new(Config::default());
+    let all = regs::REGISTERS.iter().chain(regs::QUEUE_REGISTERS);
+    for register in all {
+        for (before, after) in [(0, !regs::CONTROL_RESET), (0xa5a5_a5a1, 0x5a5a_5a5a)] {
+            for strobes in 0..16 {
+                both.write(register.offset, before & !regs::CONTROL_RESET, 15, 1);
+                both.write(register.offset, after, strobes, 0);
+                both.read(register.offset);
+                both.read(regs::IRQ_STATUS);
+                if register.offset == regs::QUEUE_CONTROL {
+                    both.write(register.offset, 0, 15, 0);
                 }
-            };
-            let value = match both.rng.below(4) {
-                0 => both.rng.below(16) as u32,
-                1 => [0, u32::MAX, 1, 2][both.rng.below(4) as usize],
-                _ => both.rng.next() as u32,
-            };
-            // Resets are rarer than chance has them, so that other values live.
-            let value = if offset & !3 == regs::CONTROL && both.rng.chance(80) {
-                value & !regs::CONTROL_RESET
-            } else {
-                value
-            };
-            if both.rng.chance(50) {
-                both.read(offset);
-            } else {
-                let completed = both.rng.chance(20);
-                both.write(offset, value, completed && value & regs::CONTROL_RESET == 0);
             }
         }
-        both.read_all();
-        both.write(regs::CONTROL, regs::CONTROL_RESET, false);
-        both.read_all();
+    }
+    // A reset is asked for by its own byte only.
+    for offset in [regs::CONTROL, regs::QUEUE_CONTROL] {
+        for strobes in 0..16 {
+            both.write(regs::WATCHDOG, 77, 15, 0);
+            both.write(offset, u32::MAX, strobes, 0);
+            both.read_all();
+        }
     }
 }
 
 #[test]
 fn rings_keep_their_size_while_enabled() {
     let mut both = Both::new(Config::default());
-    for value in 0..20 {
-        both.write(regs::QUEUE_LOG2, value, false);
-        both.read(regs::QUEUE_LOG2);
-    }
-    both.write(regs::CONTROL, regs::CONTROL_ENABLE, false);
-    for value in 0..20 {
-        both.write(regs::QUEUE_LOG2, value, false);
-        both.read(regs::QUEUE_LOG2);
+    for enabled in [0, regs::QUEUE_ENABLE] {
+        for queue in 0..both.queues {
+            let control = regs::of_queue(queue, regs::QUEUE_CONTROL);
+            both.write(control, enabled, 15, 0);
+            for value in 0..20 {
+                let offset = regs::of_queue(queue, regs::QUEUE_LOG2);
+                both.write(offset, value, 15, 0);
+                both.read(offset);
+            }
+        }
     }
 }

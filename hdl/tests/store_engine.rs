@@ -78,7 +78,8 @@ struct Both {
     /// Answers that memory owes, with their commands.
     answers: VecDeque<u64>,
     unanswered: Vec<u64>,
-    fault_now: Option<u64>,
+    /// The command and what befell it.
+    fault_now: Option<(u64, u64)>,
     offered: Option<(u64, u64)>,
     line_offered: Option<(Vec<u32>, u64)>,
     dones: Vec<u64>,
@@ -335,8 +336,9 @@ impl Both {
     }
 
     fn check_ends(&mut self) {
-        assert_eq!(self.bench.is("fault"), self.fault_now.is_some());
-        if let Some(index) = self.fault_now.take() {
+        let fault = self.fault_now.map_or(0, |(_, fault)| fault);
+        assert_eq!(self.bench.get("fault"), fault);
+        if let Some((index, _)) = self.fault_now.take() {
             assert_eq!(self.bench.get("fault_index"), index);
             self.faults += 1;
         }
@@ -376,12 +378,13 @@ impl Both {
         let aw_ready = self.rng.chance(weather.aw_ready);
         let w_ready = self.rng.chance(weather.w_ready);
         let b_valid = !self.answers.is_empty() && self.rng.chance(weather.b_valid);
-        let b_error = self.rng.below(100) < self.errors;
+        let bad = self.rng.below(100) < self.errors;
+        let b_fault = if bad { 1 + self.rng.below(6) } else { 0 };
         self.bench.set("acc_ready", acc_ready.into());
         self.bench.set("aw_ready", aw_ready.into());
         self.bench.set("w_ready", w_ready.into());
         self.bench.set("b_valid", b_valid.into());
-        self.bench.set("b_error", b_error.into());
+        self.bench.set("b_fault", b_fault);
         self.bench.model.eval();
         self.check_ends();
         if b_valid {
@@ -389,8 +392,8 @@ impl Both {
             let at = self.unanswered.iter().position(|&one| one == owner);
             self.unanswered
                 .remove(at.expect("the burst was not answered"));
-            if b_error {
-                self.fault_now = Some(owner);
+            if b_fault != 0 {
+                self.fault_now = Some((owner, b_fault));
             }
         }
         self.check_read(acc_ready);

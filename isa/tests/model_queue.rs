@@ -5,7 +5,7 @@ mod common;
 use common::{put_program, put_words};
 use isa::command::{Command, Load, Operation};
 use isa::config::Config;
-use isa::error::ErrorCode;
+use isa::error::{ErrorCode, FaultCause};
 use isa::model::{Memory, QueueModel, SliceMemory};
 use isa::queue::{COMPLETION_WORDS, Completion, Submission};
 use isa::regs;
@@ -289,4 +289,183 @@ fn doorbells_count_modulo_the_ring() {
     host.card.write_reg(regs::SQ_TAIL, 1 + 8 * ENTRIES);
     host.card.run(&mut host.memory);
     assert_eq!(host.card.read_reg(regs::SQ_HEAD), 1);
+}
+
+/// Rings of queue `q`, beside those of the others.
+fn rings(queue: u32) -> (u64, u64) {
+    let start = BASE + 0x2800 + u64::from(queue) * 0x200;
+    (start, start + 0x100)
+}
+
+/// A card whose queues are all set up; only queue 0 is that of [`Host`].
+fn with_queues() -> Host {
+    let mut host = Host::new();
+    for queue in 1..4 {
+        let (sq, cq) = rings(queue);
+        for (register, value) in [
+            (regs::SQ_BASE_LO, sq as u32),
+            (regs::SQ_BASE_HI, (sq >> 32) as u32),
+            (regs::CQ_BASE_LO, cq as u32),
+            (regs::CQ_BASE_HI, (cq >> 32) as u32),
+            (regs::QUEUE_LOG2, LOG2),
+            (
+                regs::QUEUE_CONTROL,
+                regs::QUEUE_ENABLE | regs::QUEUE_IRQ_ENABLE,
+            ),
+        ] {
+            host.card.write_reg(regs::of_queue(queue, register), value);
+        }
+        for index in 0..ENTRIES {
+            let entry = Submission {
+                program: PROGRAM,
+                commands: 1,
+                tag: u64::from(queue * 10 + index),
+            };
+            let addr = sq + u64::from(index) * 64;
+            put_words(&mut host.memory, addr, &entry.encode());
+        }
+    }
+    host
+}
+
+fn queue_reg(host: &Host, queue: u32, register: u32) -> u32 {
+    host.card.read_reg(regs::of_queue(queue, register))
+}
+
+fn set_queue_reg(host: &mut Host, queue: u32, register: u32, value: u32) {
+    host.card.write_reg(regs::of_queue(queue, register), value);
+}
+
+#[test]
+fn queues_take_turns() {
+    let mut host = with_queues();
+    for queue in [3, 1, 2] {
+        set_queue_reg(&mut host, queue, regs::SQ_TAIL, queue);
+    }
+    host.submit(7);
+    let mut order = Vec::new();
+    let mut heads = [0; 4];
+    while host.card.step(&mut host.memory) {
+        for queue in 0..4 {
+            let head = queue_reg(&host, queue, regs::SQ_HEAD);
+            if head != heads[queue as usize] {
+                heads[queue as usize] = head;
+                order.push(queue);
+            }
+        }
+    }
+    assert_eq!(order, [0, 1, 2, 3, 2, 3, 3]);
+    for queue in 0..4 {
+        assert!(host.card.queue_irq(queue));
+        set_queue_reg(&mut host, queue, regs::IRQ_STATUS, 1);
+        assert!(!host.card.queue_irq(queue));
+    }
+    assert!(!host.card.irq() && !host.card.queue_irq(4) && !host.card.queue_irq(u32::MAX));
+}
+
+#[test]
+fn a_queue_that_fails_or_is_full_stops_no_other() {
+    let mut host = with_queues();
+    set_queue_reg(&mut host, 1, regs::CQ_BASE_HI, 0);
+    set_queue_reg(&mut host, 1, regs::SQ_TAIL, 2);
+    set_queue_reg(&mut host, 2, regs::CQ_HEAD, 1);
+    set_queue_reg(&mut host, 2, regs::SQ_TAIL, 2);
+    set_queue_reg(&mut host, 3, regs::SQ_TAIL, 3);
+    host.card.run(&mut host.memory);
+    assert_eq!(
+        queue_reg(&host, 1, regs::QUEUE_STATUS),
+        regs::QUEUE_FAILED | regs::QUEUE_ENABLED
+    );
+    assert_eq!(
+        queue_reg(&host, 1, regs::QUEUE_ERROR),
+        ErrorCode::WriteFault as u32
+    );
+    assert!(host.card.queue_irq(1), "a queue that failed calls");
+    assert_eq!(queue_reg(&host, 2, regs::SQ_HEAD), 0, "no room");
+    assert_eq!(queue_reg(&host, 3, regs::CQ_TAIL), 3);
+    assert_eq!(queue_reg(&host, 3, regs::QUEUE_ERROR), 0);
+    assert_eq!(host.card.read_reg(regs::STATUS), 0);
+
+    set_queue_reg(&mut host, 1, regs::QUEUE_CONTROL, u32::MAX);
+    for register in regs::QUEUE_REGISTERS {
+        let reset = regs::reset_value(register.offset, host.card.config());
+        assert_eq!(
+            queue_reg(&host, 1, register.offset),
+            reset,
+            "{}",
+            register.name
+        );
+    }
+    assert!(!host.card.queue_irq(1));
+    assert_eq!(queue_reg(&host, 3, regs::CQ_TAIL), 3, "the others stay");
+    assert_eq!(
+        host.card.read_reg(regs::ERROR),
+        ErrorCode::WriteFault as u32,
+        "the card remembers"
+    );
+    set_queue_reg(&mut host, 2, regs::CQ_HEAD, 0);
+    host.card.run(&mut host.memory);
+    assert_eq!(queue_reg(&host, 2, regs::CQ_TAIL), 2);
+}
+
+#[test]
+fn only_the_bytes_that_the_strobes_name_are_written() {
+    let mut card = QueueModel::new(Config::default()).expect("a good config");
+    card.write_reg(regs::WATCHDOG, 0x0102_0304);
+    for (strobes, expected) in [(0, 0x0102_0304), (2, 0x0102_ff04), (8, 0xff02_ff04u32)] {
+        card.write_reg_bytes(regs::WATCHDOG, u32::MAX, strobes);
+        assert_eq!(card.read_reg(regs::WATCHDOG), expected);
+    }
+    card.write_reg(regs::SQ_TAIL, 0xabc);
+    card.write_reg_bytes(regs::SQ_TAIL, 0x512, 1);
+    assert_eq!(card.read_reg(regs::SQ_TAIL), 0xa12);
+    for offset in [regs::CONTROL, regs::QUEUE_CONTROL] {
+        card.write_reg_bytes(offset, u32::MAX, 0xe);
+    }
+    assert_eq!(
+        card.read_reg(regs::SQ_TAIL),
+        0xa12,
+        "nobody asked for a reset"
+    );
+}
+
+/// Memory that says why.
+struct Broken(SliceMemory, FaultCause);
+
+impl Memory for Broken {
+    fn read(&mut self, addr: u64, out: &mut [u8]) -> bool {
+        self.0.read(addr, out)
+    }
+    fn write(&mut self, addr: u64, data: &[u8]) -> bool {
+        self.0.write(addr, data)
+    }
+    fn cause(&self) -> FaultCause {
+        self.1
+    }
+}
+
+#[test]
+fn the_cause_of_a_fault_names_the_error() {
+    for cause in FaultCause::ALL {
+        let mut host = Host::new();
+        host.submit(1);
+        let mut memory = Broken(SliceMemory::new(CQ, 0x1000), cause);
+        host.card.run(&mut memory);
+        let mut word = [0; 4];
+        assert!(memory.read(CQ + 8, &mut word));
+        assert_eq!(
+            u32::from_le_bytes(word) & 0xffff,
+            cause.of_read() as u32,
+            "a submission that cannot be read"
+        );
+        let mut host = Host::new();
+        host.submit(1);
+        let mut memory = Broken(SliceMemory::new(0, 1), cause);
+        host.card.run(&mut memory);
+        assert_eq!(
+            host.card.read_reg(regs::QUEUE_ERROR),
+            cause.of_write() as u32,
+            "a completion that cannot be written"
+        );
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock};
 
 use isa::command::{COMMAND_BYTES, Command};
 use isa::config::Config;
+use isa::error::FaultCause;
 use isa::model::{Memory, QueueModel, SliceMemory};
 use isa::queue::{COMPLETION_BYTES, Completion, SUBMISSION_BYTES, SUBMISSION_WORDS, Submission};
 use isa::regs;
@@ -16,10 +17,8 @@ use verilate::Library;
 pub const BASE: u64 = 0x1_0000_0000;
 /// Its size in bytes.
 pub const BYTES: usize = 1 << 20;
-/// Submission ring.
-pub const SQ: u64 = BASE;
-/// Completion ring.
-pub const CQ: u64 = BASE + 0x1000;
+/// Bytes of the rings of a queue; those of queue 0 come first.
+pub const RINGS: u64 = 0x400;
 /// Programs.
 pub const PROGRAMS: Range<u64> = BASE + 0x2000..BASE + 0x1_0000;
 /// Free for data; everything before it belongs to the queue pair.
@@ -33,6 +32,8 @@ const PATIENCE: u64 = 3_000_000;
 pub struct Ram {
     slice: SliceMemory,
     faults: Vec<Fault>,
+    /// What it says of accesses that fail.
+    pub cause: FaultCause,
 }
 
 /// Addresses that answer with an error.
@@ -49,6 +50,7 @@ impl Ram {
         Self {
             slice: SliceMemory::new(BASE, BYTES),
             faults: Vec::new(),
+            cause: FaultCause::Plain,
         }
     }
 
@@ -84,6 +86,10 @@ impl Memory for Ram {
 
     fn write(&mut self, address: u64, data: &[u8]) -> bool {
         !self.fails(address, data.len(), true) && self.slice.write(address, data)
+    }
+
+    fn cause(&self) -> FaultCause {
+        self.cause
     }
 }
 
@@ -210,6 +216,7 @@ impl Device for Rtl {
 /// The host's side of a queue pair.
 #[derive(Debug)]
 pub struct Host {
+    queue: u32,
     log2: u32,
     submitted: u32,
     completed: u32,
@@ -218,28 +225,56 @@ pub struct Host {
 }
 
 impl Host {
-    /// Sets a card up whose indices are all 0, with rings of `2^log2` entries.
+    /// Sets queue 0 up, whose indices are all 0, with rings of `2^log2` entries.
     pub fn start(device: &mut dyn Device, log2: u32) -> Self {
-        device.memory().at(BASE)[..(PROGRAMS.start - BASE) as usize].fill(0);
-        for (offset, value) in [
-            (regs::SQ_BASE_LO, SQ as u32),
-            (regs::SQ_BASE_HI, (SQ >> 32) as u32),
-            (regs::CQ_BASE_LO, CQ as u32),
-            (regs::CQ_BASE_HI, (CQ >> 32) as u32),
-            (regs::QUEUE_LOG2, log2),
-            (
-                regs::CONTROL,
-                regs::CONTROL_ENABLE | regs::CONTROL_IRQ_ENABLE,
-            ),
-        ] {
-            device.write(offset, value);
-        }
-        Self {
+        Self::start_queue(device, 0, log2)
+    }
+
+    /// Sets a queue up whose indices are all 0, with rings of `2^log2` entries, at most 8.
+    pub fn start_queue(device: &mut dyn Device, queue: u32, log2: u32) -> Self {
+        let host = Self {
+            queue,
             log2,
             submitted: 0,
             completed: 0,
             tags: VecDeque::new(),
+        };
+        let (submissions, completions) = (host.submissions(), host.completions());
+        device.memory().at(submissions)[..RINGS as usize].fill(0);
+        for (register, value) in [
+            (regs::SQ_BASE_LO, submissions as u32),
+            (regs::SQ_BASE_HI, (submissions >> 32) as u32),
+            (regs::CQ_BASE_LO, completions as u32),
+            (regs::CQ_BASE_HI, (completions >> 32) as u32),
+            (regs::QUEUE_LOG2, log2),
+            (
+                regs::QUEUE_CONTROL,
+                regs::QUEUE_ENABLE | regs::QUEUE_IRQ_ENABLE,
+            ),
+        ] {
+            host.write(device, register, value);
         }
+        host
+    }
+
+    /// Where the submission ring begins.
+    pub fn submissions(&self) -> u64 {
+        BASE + u64::from(self.queue) * RINGS
+    }
+
+    /// Where the completion ring begins.
+    pub fn completions(&self) -> u64 {
+        self.submissions() + RINGS / 2
+    }
+
+    /// Reads a register of the queue.
+    pub fn read(&self, device: &mut dyn Device, register: u32) -> u32 {
+        device.read(regs::of_queue(self.queue, register))
+    }
+
+    /// Writes a register of the queue.
+    pub fn write(&self, device: &mut dyn Device, register: u32, value: u32) {
+        device.write(regs::of_queue(self.queue, register), value);
     }
 
     fn slot(&self, count: u32) -> u32 {
@@ -253,12 +288,12 @@ impl Host {
 
     /// Address of the next submission in the ring.
     pub fn next_entry(&self) -> u64 {
-        SQ + u64::from(self.slot(self.submitted)) * SUBMISSION_BYTES as u64
+        self.submissions() + u64::from(self.slot(self.submitted)) * SUBMISSION_BYTES as u64
     }
 
     /// Address of the next completion in the ring.
     pub fn next_completion(&self) -> u64 {
-        CQ + u64::from(self.slot(self.completed)) * COMPLETION_BYTES as u64
+        self.completions() + u64::from(self.slot(self.completed)) * COMPLETION_BYTES as u64
     }
 
     /// Writes a submission into the ring, whose completion must carry `tag`; the card knows
@@ -272,7 +307,7 @@ impl Host {
 
     /// Rings the doorbell of the submissions.
     pub fn ring(&self, device: &mut dyn Device) {
-        device.write(regs::SQ_TAIL, self.slot(self.submitted));
+        self.write(device, regs::SQ_TAIL, self.slot(self.submitted));
     }
 
     /// Waits for the next completion, takes it and checks its phase, tag and head. Its cycles,
@@ -289,7 +324,7 @@ impl Host {
             if !device.work() {
                 return None;
             }
-            device.write(regs::IRQ_STATUS, regs::IRQ_COMPLETION);
+            self.write(device, regs::IRQ_STATUS, regs::IRQ_COMPLETION);
         };
         device.memory().at(address)[16..24].fill(0);
         self.completed += 1;
@@ -304,7 +339,7 @@ impl Host {
 
     /// Gives all taken completions back to the card.
     pub fn give_back(&self, device: &mut dyn Device) {
-        device.write(regs::CQ_HEAD, self.slot(self.completed));
+        self.write(device, regs::CQ_HEAD, self.slot(self.completed));
     }
 
     /// Runs what a submission names, alone, and gives its completion.

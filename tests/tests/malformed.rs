@@ -125,8 +125,15 @@ impl Pair {
                 completions.push(Completion { cycles: 0, ..done });
             }
             host.give_back(device);
-            let registers = [regs::STATUS, regs::ERROR, regs::SQ_HEAD, regs::CQ_TAIL]
-                .map(|register| device.read(register));
+            let registers = [
+                regs::STATUS,
+                regs::QUEUE_STATUS,
+                regs::ERROR,
+                regs::QUEUE_ERROR,
+                regs::SQ_HEAD,
+                regs::CQ_TAIL,
+            ]
+            .map(|register| device.read(register));
             outcomes.push((completions, registers));
         }
         assert_eq!(outcomes[0], outcomes[1], "RTL, model; {label}");
@@ -763,7 +770,7 @@ fn errors_of_a_wide_and_rough_bus() {
 }
 
 #[test]
-fn a_completion_that_cannot_be_written_is_fatal_until_a_reset() {
+fn a_completion_that_cannot_be_written_fails_the_queue_until_a_reset() {
     for (config, slverr) in [(small(), false), (wide(), true)] {
         let mut pair = Pair::new(config, near(), 9);
         for round in 0..8 {
@@ -790,8 +797,10 @@ fn a_completion_that_cannot_be_written_is_fatal_until_a_reset() {
                 device.set_faults(&[]);
                 device.idle(1_000);
                 let registers = [
+                    regs::QUEUE_STATUS,
                     regs::STATUS,
                     regs::ERROR,
+                    regs::QUEUE_ERROR,
                     regs::IRQ_STATUS,
                     regs::SQ_HEAD,
                     regs::CQ_TAIL,
@@ -800,10 +809,11 @@ fn a_completion_that_cannot_be_written_is_fatal_until_a_reset() {
             }
             assert_eq!(
                 seen[0], seen[1],
-                "STATUS, ERROR, IRQ_STATUS, SQ_HEAD, CQ_TAIL"
+                "QUEUE_STATUS, STATUS, ERROR, QUEUE_ERROR, IRQ_STATUS, SQ_HEAD, CQ_TAIL"
             );
-            assert_ne!(seen[0][0] & regs::STATUS_FATAL, 0);
-            assert_eq!(seen[0][1], ErrorCode::WriteFault as u32);
+            assert_ne!(seen[0][0] & regs::QUEUE_FAILED, 0);
+            assert_eq!(seen[0][1], 0, "the card goes on");
+            assert_eq!(seen[0][2], ErrorCode::WriteFault as u32);
             pair.reset();
             pair.run_good();
         }
@@ -834,7 +844,7 @@ fn a_memory_that_hangs_is_fatal_until_a_reset() {
             assert_eq!(error & 0xffff, ErrorCode::Watchdog as u32, "round {round}");
         } else {
             // The program ended before.
-            assert_eq!((status, error), (regs::STATUS_ENABLED, 0), "round {round}");
+            assert_eq!((status, error), (0, 0), "round {round}");
         }
         pair.rtl.card.memory().hang(false);
         pair.reset();
@@ -865,7 +875,7 @@ fn a_memory_that_comes_back_ends_the_program_with_the_watchdog() {
             pair.rtl.read(regs::ERROR) & 0xffff,
             ErrorCode::Watchdog as u32
         );
-        assert_eq!(pair.rtl.read(regs::STATUS), regs::STATUS_ENABLED);
+        assert_eq!(pair.rtl.read(regs::STATUS), 0);
         // Without a reset.
         let devices = [&mut pair.rtl as &mut dyn Device, &mut pair.model];
         for (device, host) in devices.into_iter().zip(&mut pair.hosts) {

@@ -160,8 +160,15 @@ fn run(config: &Config, case: &Case) -> Result<(), TestCaseError> {
                 }
             }
             host.give_back(device);
-            let registers = [regs::STATUS, regs::ERROR, regs::SQ_HEAD, regs::CQ_TAIL]
-                .map(|register| device.read(register));
+            let registers = [
+                regs::STATUS,
+                regs::QUEUE_STATUS,
+                regs::ERROR,
+                regs::QUEUE_ERROR,
+                regs::SQ_HEAD,
+                regs::CQ_TAIL,
+            ]
+            .map(|register| device.read(register));
             outcomes.push((completions, registers));
         }
         let good = outcomes[1].0.iter().all(|done| done.1 == 0);

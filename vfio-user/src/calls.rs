@@ -122,11 +122,16 @@ impl Calls {
         Err(id)
     }
 
-    /// Ends the connection: who waits for a reply learns that none comes, and nobody waits again.
-    pub fn end(&self) {
+    /// No reply comes any more: who waits for one learns it, and nobody waits again.
+    pub fn end_replies(&self) {
         let mut state = self.state();
         state.ended = true;
         state.waiting.clear();
+    }
+
+    /// Ends the connection, in both directions.
+    pub fn end(&self) {
+        self.end_replies();
         self.socket.shutdown();
     }
 

@@ -24,7 +24,7 @@ pub struct Receipt {
 /// ```text
 /// entry_valid, entry ->|            |-> ar_valid, ar_line, ar_lines
 /// entry_ready        <-|            |<- ar_ready
-/// done, done_gives   <-| LoadEngine |<- r_valid, r_error
+/// done, done_gives   <-| LoadEngine |<- r_valid, r_fault
 /// fault, fault_index <-|            |-> write, write_buffer, write_line
 /// ```
 ///
@@ -55,8 +55,8 @@ pub struct LoadEngine {
     pub ar_ready: Signal<In, Bit>,
     /// A line arrives.
     pub r_valid: Signal<In, Bit>,
-    /// Memory could not read it.
-    pub r_error: Signal<In, Bit>,
+    /// Not 0: memory could not read it.
+    pub r_fault: Signal<In, Bits<3>>,
     /// Write the line.
     pub write: Signal<Out, Bit>,
     /// Into this buffer.
@@ -69,8 +69,8 @@ pub struct LoadEngine {
     pub done_gives: Signal<Out, Bits<16>>,
     /// Its index.
     pub done_index: Signal<Out, Bits<16>>,
-    /// A command has ended badly.
-    pub fault: Signal<Out, Bit>,
+    /// Not 0: a command has ended badly; the fault of its first line that could not be read.
+    pub fault: Signal<Out, Bits<3>>,
     /// Its index.
     pub fault_index: Signal<Out, Bits<16>>,
     /// No command is under way.
@@ -91,9 +91,10 @@ pub struct LoadEngine {
     fill_row_lines: DFF<Bits<16>>,
     fill_lines_left: DFF<Bits<16>>,
     fill_rows_left: DFF<Bits<16>>,
-    bad: DFF<Bit>,
+    bad: DFF<Bits<3>>,
+    first_bad: Signal<Local, Bits<3>>,
     ended: DFF<Bit>,
-    failed: DFF<Bit>,
+    failed: DFF<Bits<3>>,
     last_gives: DFF<Bits<16>>,
     last_index: DFF<Bits<16>>,
 }
@@ -112,7 +113,7 @@ impl LoadEngine {
             ar_lines: Default::default(),
             ar_ready: Default::default(),
             r_valid: Default::default(),
-            r_error: Default::default(),
+            r_fault: Default::default(),
             write: Default::default(),
             write_buffer: Default::default(),
             write_line: Default::default(),
@@ -139,6 +140,7 @@ impl LoadEngine {
             fill_lines_left: Default::default(),
             fill_rows_left: Default::default(),
             bad: Default::default(),
+            first_bad: Default::default(),
             ended: Default::default(),
             failed: Default::default(),
             last_gives: Default::default(),
@@ -211,7 +213,7 @@ impl Logic for LoadEngine {
 
         // The receiving half.
         self.ended.d.next = false;
-        self.failed.d.next = false;
+        self.failed.d.next = 0.into();
         self.write.next = self.r_valid.val() & self.filling.q.val();
         self.write_buffer.next = self.fill_buffer.q.val();
         self.write_line.next = self.fill_line.q.val();
@@ -225,10 +227,14 @@ impl Logic for LoadEngine {
             self.fill_row_lines.d.next = self.receipts.data.val().row_lines;
             self.fill_lines_left.d.next = self.receipts.data.val().row_lines;
             self.fill_rows_left.d.next = self.receipts.data.val().rows;
-            self.bad.d.next = false;
+            self.bad.d.next = 0.into();
+        }
+        self.first_bad.next = self.bad.q.val();
+        if self.bad.q.val() == 0 {
+            self.first_bad.next = self.r_fault.val();
         }
         if self.filling.q.val() & self.r_valid.val() {
-            self.bad.d.next = self.bad.q.val() | self.r_error.val();
+            self.bad.d.next = self.first_bad.val();
             self.fill_line.d.next = self.fill_line.q.val() + 1;
             self.fill_lines_left.d.next = self.fill_lines_left.q.val() - 1;
             if self.fill_lines_left.q.val() == 1 {
@@ -236,7 +242,7 @@ impl Logic for LoadEngine {
                 self.fill_rows_left.d.next = self.fill_rows_left.q.val() - 1;
                 if self.fill_rows_left.q.val() == 1 {
                     self.ended.d.next = true;
-                    self.failed.d.next = self.bad.q.val() | self.r_error.val();
+                    self.failed.d.next = self.first_bad.val();
                     self.last_gives.d.next = self.fill_gives.q.val();
                     self.last_index.d.next = self.fill_index.q.val();
                     self.filling.d.next = false;
@@ -251,12 +257,12 @@ impl Logic for LoadEngine {
                         self.fill_row_lines.d.next = self.receipts.data.val().row_lines;
                         self.fill_lines_left.d.next = self.receipts.data.val().row_lines;
                         self.fill_rows_left.d.next = self.receipts.data.val().rows;
-                        self.bad.d.next = false;
+                        self.bad.d.next = 0.into();
                     }
                 }
             }
         }
-        self.done.next = self.ended.q.val() & (!self.failed.q.val());
+        self.done.next = self.ended.q.val() & (self.failed.q.val() == 0);
         self.done_gives.next = self.last_gives.q.val();
         self.done_index.next = self.last_index.q.val();
         self.fault.next = self.failed.q.val();
@@ -269,7 +275,7 @@ impl Logic for LoadEngine {
             self.issuing.d.next = false;
             self.filling.d.next = false;
             self.ended.d.next = false;
-            self.failed.d.next = false;
+            self.failed.d.next = 0.into();
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct GroupTag {
 /// entry_ready        <-|             |-> column_row, scale_row <- column, scale       (2 later)
 /// done, done_gives   <-| StoreEngine |-> aw_valid, aw_line, aw_lines    <- aw_ready
 /// fault, fault_index <-|             |-> w_valid, w_data, w_quarters, w_last <- w_ready
-/// idle               <-|             |<- b_valid, b_error
+/// idle               <-|             |<- b_valid, b_fault
 /// ```
 ///
 /// * One group (`port_bytes / 4` values) is read a cycle while the accumulators are free and
@@ -98,16 +98,16 @@ pub struct StoreEngine {
     pub w_ready: Signal<In, Bit>,
     /// Memory answers a burst.
     pub b_valid: Signal<In, Bit>,
-    /// It could not write it.
-    pub b_error: Signal<In, Bit>,
+    /// Not 0: it could not write it.
+    pub b_fault: Signal<In, Bits<3>>,
     /// A command has ended.
     pub done: Signal<Out, Bit>,
     /// Tokens that it gives.
     pub done_gives: Signal<Out, Bits<16>>,
     /// Its index.
     pub done_index: Signal<Out, Bits<16>>,
-    /// A write was answered with an error.
-    pub fault: Signal<Out, Bit>,
+    /// Not 0: a write was answered with an error.
+    pub fault: Signal<Out, Bits<3>>,
     /// Index of its command.
     pub fault_index: Signal<Out, Bits<16>>,
     /// Nothing is under way and memory has answered everything.
@@ -174,7 +174,7 @@ pub struct StoreEngine {
     ended: DFF<Bit>,
     ended_gives: DFF<Bits<16>>,
     ended_index: DFF<Bits<16>>,
-    failed: DFF<Bit>,
+    failed: DFF<Bits<3>>,
     failed_index: DFF<Bits<16>>,
     _lanes: usize,
     _lanes_end: usize,
@@ -217,7 +217,7 @@ impl StoreEngine {
             w_last: Default::default(),
             w_ready: Default::default(),
             b_valid: Default::default(),
-            b_error: Default::default(),
+            b_fault: Default::default(),
             done: Default::default(),
             done_gives: Default::default(),
             done_index: Default::default(),
@@ -534,7 +534,10 @@ impl Logic for StoreEngine {
         self.done.next = self.ended.q.val();
         self.done_gives.next = self.ended_gives.q.val();
         self.done_index.next = self.ended_index.q.val();
-        self.failed.d.next = self.b_valid.val() & self.b_error.val();
+        self.failed.d.next = 0.into();
+        if self.b_valid.val() {
+            self.failed.d.next = self.b_fault.val();
+        }
         self.fault.next = self.failed.q.val();
         self.failed_index.d.next = self.owners.data.val();
         self.fault_index.next = self.failed_index.q.val();
@@ -542,7 +545,7 @@ impl Logic for StoreEngine {
         self.idle.next = (!self.reading.q.val())
             & (!self.waiting.q.val())
             & (!self.ended.q.val())
-            & (!self.failed.q.val())
+            & (self.failed.q.val() == 0)
             & self.drained.val();
 
         // The next command.
@@ -588,7 +591,7 @@ impl Logic for StoreEngine {
             self.credits.d.next = self.all_credits.val();
             self.unanswered.d.next = 0.into();
             self.ended.d.next = false;
-            self.failed.d.next = false;
+            self.failed.d.next = 0.into();
         }
     }
 }

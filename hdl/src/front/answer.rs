@@ -22,8 +22,8 @@ pub enum Writing {
 ///
 /// ```text
 /// start, word[8]       ->|        |-> aw_valid                 <- aw_ready
-/// done, failed         <-| Answer |-> w_valid, w_data, w_last <- w_ready
-///                        |        |<- b_valid, b_error
+/// done, fault          <-| Answer |-> w_valid, w_data, w_last <- w_ready
+///                        |        |<- b_valid, b_fault
 /// ```
 ///
 /// `word` and the address beside it must stand still from `start` to `done`. The entry is aligned to its size,
@@ -52,12 +52,12 @@ pub struct Answer {
     pub w_ready: Signal<In, Bit>,
     /// Memory answers.
     pub b_valid: Signal<In, Bit>,
-    /// It could not write.
-    pub b_error: Signal<In, Bit>,
+    /// Not 0: it could not write.
+    pub b_fault: Signal<In, Bits<3>>,
     /// The entry is written, or could not be.
     pub done: Signal<Out, Bit>,
-    /// It could not be written.
-    pub failed: Signal<Out, Bit>,
+    /// Not 0: it could not be written.
+    pub fault: Signal<Out, Bits<3>>,
     state: DFF<Writing>,
     beat: DFF<Bits<2>>,
     last_beat: Constant<Bits<2>>,
@@ -84,9 +84,9 @@ impl Answer {
             w_last: Default::default(),
             w_ready: Default::default(),
             b_valid: Default::default(),
-            b_error: Default::default(),
+            b_fault: Default::default(),
             done: Default::default(),
-            failed: Default::default(),
+            fault: Default::default(),
             state: Default::default(),
             beat: Default::default(),
             last_beat: Constant::new((beats as u64 - 1).into()),
@@ -108,7 +108,7 @@ impl Logic for Answer {
         self.w_valid.next = self.state.q.val() == Writing::Data;
         self.w_last.next = self.beat.q.val() == self.last_beat.val();
         self.done.next = (self.state.q.val() == Writing::Response) & self.b_valid.val();
-        self.failed.next = self.b_error.val();
+        self.fault.next = self.b_fault.val();
         for w in self._words..self._words_end {
             for i in 0..self._words {
                 self.w_data[i].next = self.word[i].val();

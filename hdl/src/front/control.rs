@@ -1,13 +1,13 @@
 //! Runs submissions: fetch, check, hand out, end, answer.
 
-use isa::command::COMMAND_BYTES;
 use isa::error::ErrorCode;
-use isa::queue::{COMPLETION_BYTES, COMPLETION_WORDS};
+use isa::queue::COMPLETION_WORDS;
 use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
 use super::check::CHECK_CYCLES;
+use super::fault::FaultCode;
 use super::fields::CompletionWords;
 
 /// Where the submission at hand stands.
@@ -31,49 +31,54 @@ pub enum Phase {
 
 /// Control of the front end.
 ///
-/// One submission at a time: read the entry, check it, read its commands, hand each to the queue
-/// of its engine once it has stood still for the check, wait until the engines are idle, write
-/// the completion. Any failure stops the handing out, empties the queues, waits for what is under
-/// way and then completes with the cause. A failure while nothing can be completed, or a watchdog
-/// that fires again while waiting, is fatal.
+/// One submission at a time, of the queue that [`Queues`](super::Queues) shows: read the entry, check
+/// it, read its commands, hand each to the queue of its engine once it has stood still for the
+/// check, wait until the engines are idle, write the completion. Any failure stops the handing out,
+/// empties the engines' queues, waits for what is under way and then completes with the cause. A
+/// completion that cannot be written ends the submission without one. A watchdog that fires while
+/// nothing can be completed, or again while waiting, is fatal.
 ///
 /// `stop` does the same without a completion, unless that is being written already: the control is
-/// idle again (`busy` low) when nothing of the submission is left.
+/// idle again (`busy` low) when nothing of the submission is left. `give_up` too, but not once the
+/// control is fatal.
 #[derive(LogicBlock)]
 pub struct Control {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Start again.
     pub reset: Signal<In, Bit>,
-    /// Give the submission at hand up.
+    /// Give the submission at hand up: the card is to be reset.
     pub stop: Signal<In, Bit>,
+    /// Give the submission at hand up: its queue is to be reset.
+    pub give_up: Signal<In, Bit>,
+    // Queues.
+    /// There is a submission to take.
+    pub may_take: Signal<In, Bit>,
+    /// Its first line.
+    pub submission_line: Signal<In, Bits<53>>,
+    /// It is taken.
+    pub taken: Signal<Out, Bit>,
+    /// Index of the submission after the one at hand.
+    pub head: Signal<In, Bits<16>>,
+    /// Phase bit of its completion.
+    pub phase: Signal<In, Bit>,
+    /// A completion is written.
+    pub written: Signal<Out, Bit>,
+    /// It could not be written.
+    pub unwritable: Signal<Out, Bit>,
+    /// The submission at hand is over.
+    pub ended: Signal<Out, Bit>,
+    /// There is an error to remember.
+    pub failing: Signal<Out, Bit>,
+    /// The error: index and cause.
+    pub failure: Signal<Out, Bits<32>>,
     // Registers.
-    /// The queue runs.
-    pub enable: Signal<In, Bit>,
-    /// Size of the rings.
-    pub queue_log2: Signal<In, Bits<4>>,
-    /// Address of the submission ring.
-    pub sq_base: Signal<In, Bits<64>>,
-    /// Address of the completion ring.
-    pub cq_base: Signal<In, Bits<64>>,
-    /// Submission doorbell.
-    pub sq_tail: Signal<In, Bits<16>>,
-    /// Completion doorbell.
-    pub cq_head: Signal<In, Bits<16>>,
     /// Cycles that the watchdog waits; 0: for ever.
     pub watchdog: Signal<In, Bits<32>>,
-    /// Next submission.
-    pub sq_head: Signal<Out, Bits<16>>,
-    /// Next completion.
-    pub cq_tail: Signal<Out, Bits<16>>,
     /// A submission is at hand.
     pub busy: Signal<Out, Bit>,
-    /// Only a reset helps.
+    /// Only a reset of the card helps.
     pub fatal: Signal<Out, Bit>,
-    /// Last error: index and cause.
-    pub last_error: Signal<Out, Bits<32>>,
-    /// A completion was written.
-    pub completed: Signal<Out, Bit>,
     // Fetch.
     /// Ask for records.
     pub run_valid: Signal<Out, Bit>,
@@ -87,8 +92,8 @@ pub struct Control {
     pub fetch_idle: Signal<In, Bit>,
     /// A record is at hand.
     pub record_valid: Signal<In, Bit>,
-    /// It could not be read.
-    pub record_error: Signal<In, Bit>,
+    /// Not 0: it could not be read.
+    pub record_fault: Signal<In, Bits<3>>,
     /// It is done with.
     pub record_taken: Signal<Out, Bit>,
     // Check.
@@ -131,12 +136,12 @@ pub struct Control {
     pub all_blocked: Signal<In, Bit>,
     /// Lowest index among the commands that wait.
     pub blocked_index: Signal<In, Bits<16>>,
-    /// A LOAD failed.
-    pub load_fault: Signal<In, Bit>,
+    /// Not 0: a LOAD failed.
+    pub load_fault: Signal<In, Bits<3>>,
     /// Its index.
     pub load_index: Signal<In, Bits<16>>,
-    /// A STORE failed.
-    pub store_fault: Signal<In, Bit>,
+    /// Not 0: a STORE failed.
+    pub store_fault: Signal<In, Bits<3>>,
     /// Its index.
     pub store_index: Signal<In, Bits<16>>,
     /// A token was given too often.
@@ -148,16 +153,14 @@ pub struct Control {
     // Completion.
     /// Write the completion.
     pub answer_start: Signal<Out, Bit>,
-    /// Where.
-    pub answer_line: Signal<Out, Bits<53>>,
     /// The completion.
     pub answer_word: Vec<Signal<Out, Bits<32>>>,
     /// A completion is being written: answers of memory belong to it.
     pub completing: Signal<Out, Bit>,
     /// It is written, or could not be.
     pub answer_done: Signal<In, Bit>,
-    /// It could not be written.
-    pub answer_failed: Signal<In, Bit>,
+    /// Not 0: it could not be written.
+    pub answer_fault: Signal<In, Bits<3>>,
     // Counters.
     /// A program runs.
     pub count_cycles: Signal<Out, Bit>,
@@ -170,16 +173,6 @@ pub struct Control {
     /// A record is awaited.
     pub count_memory: Signal<Out, Bit>,
     state: DFF<Phase>,
-    head: DFF<Bits<16>>,
-    tail: DFF<Bits<16>>,
-    round: DFF<Bit>,
-    next_head: Signal<Local, Bits<16>>,
-    next_tail: Signal<Local, Bits<16>>,
-    sq_line: Signal<Local, Bits<53>>,
-    cq_line: Signal<Local, Bits<53>>,
-    ring_mask: Signal<Local, Bits<16>>,
-    ring_one: Constant<Bits<16>>,
-    may_take: Signal<Local, Bit>,
     settle: DFF<Bits<2>>,
     settled: Signal<Local, Bit>,
     position: DFF<Bits<16>>,
@@ -192,58 +185,49 @@ pub struct Control {
     silent: Signal<Local, Bit>,
     stuck: DFF<Bits<3>>,
     answering: DFF<Bit>,
-    errors: DFF<Bits<32>>,
-    done: DFF<Bit>,
     room: Signal<Local, Bit>,
     hand_out: Signal<Local, Bit>,
     words: CompletionWords,
     check_cycles: Constant<Bits<2>>,
-    read_fault: Constant<Bits<16>>,
-    write_fault: Constant<Bits<16>>,
+    record_code: FaultCode,
+    load_code: FaultCode,
+    store_code: FaultCode,
+    answer_code: FaultCode,
     never_given: Constant<Bits<16>>,
     token_overflow: Constant<Bits<16>>,
     bad_submission: Constant<Bits<16>>,
     watchdog_fired: Constant<Bits<16>>,
     watchdog_error: Signal<Local, Bits<32>>,
-    _port_bits: usize,
-    _port_bits_end: usize,
-    _record_bits: u64,
-    _record_bits_end: u64,
-    _entry_bits: u64,
-    _entry_bits_end: u64,
 }
 
-impl Control {
-    /// Control for lines of `port_bytes`.
-    pub fn new(port_bytes: usize) -> Self {
+impl Default for Control {
+    fn default() -> Self {
         let code = |error: ErrorCode| Constant::new((error as u64).into());
-        let port_bits = port_bytes.ilog2() as usize;
-        let record_bits = u64::from((COMMAND_BYTES / port_bytes).ilog2());
-        let entry_bits = u64::from((COMPLETION_BYTES / port_bytes).ilog2());
         Self {
             clock: Default::default(),
             reset: Default::default(),
             stop: Default::default(),
-            enable: Default::default(),
-            queue_log2: Default::default(),
-            sq_base: Default::default(),
-            cq_base: Default::default(),
-            sq_tail: Default::default(),
-            cq_head: Default::default(),
+            give_up: Default::default(),
+            may_take: Default::default(),
+            submission_line: Default::default(),
+            taken: Default::default(),
+            head: Default::default(),
+            phase: Default::default(),
+            written: Default::default(),
+            unwritable: Default::default(),
+            ended: Default::default(),
+            failing: Default::default(),
+            failure: Default::default(),
             watchdog: Default::default(),
-            sq_head: Default::default(),
-            cq_tail: Default::default(),
             busy: Default::default(),
             fatal: Default::default(),
-            last_error: Default::default(),
-            completed: Default::default(),
             run_valid: Default::default(),
             run_line: Default::default(),
             run_records: Default::default(),
             flush: Default::default(),
             fetch_idle: Default::default(),
             record_valid: Default::default(),
-            record_error: Default::default(),
+            record_fault: Default::default(),
             record_taken: Default::default(),
             index: Default::default(),
             error: Default::default(),
@@ -272,27 +256,16 @@ impl Control {
             overflow_index: Default::default(),
             moved: Default::default(),
             answer_start: Default::default(),
-            answer_line: Default::default(),
             answer_word: (0..COMPLETION_WORDS).map(|_| Signal::default()).collect(),
             completing: Default::default(),
             answer_done: Default::default(),
-            answer_failed: Default::default(),
+            answer_fault: Default::default(),
             count_cycles: Default::default(),
             count_busy: Default::default(),
             count_input: Default::default(),
             count_output: Default::default(),
             count_memory: Default::default(),
             state: Default::default(),
-            head: Default::default(),
-            tail: Default::default(),
-            round: Default::default(),
-            next_head: Default::default(),
-            next_tail: Default::default(),
-            sq_line: Default::default(),
-            cq_line: Default::default(),
-            ring_mask: Default::default(),
-            ring_one: Constant::new(1u64.into()),
-            may_take: Default::default(),
             settle: Default::default(),
             settled: Default::default(),
             position: Default::default(),
@@ -305,25 +278,19 @@ impl Control {
             silent: Default::default(),
             stuck: Default::default(),
             answering: Default::default(),
-            errors: Default::default(),
-            done: Default::default(),
             room: Default::default(),
             hand_out: Default::default(),
             words: Default::default(),
             check_cycles: Constant::new(CHECK_CYCLES.into()),
-            read_fault: code(ErrorCode::ReadFault),
-            write_fault: code(ErrorCode::WriteFault),
+            record_code: FaultCode::of_read(),
+            load_code: FaultCode::of_read(),
+            store_code: FaultCode::of_write(),
+            answer_code: FaultCode::of_write(),
             never_given: code(ErrorCode::TokenNeverGiven),
             token_overflow: code(ErrorCode::TokenOverflow),
             bad_submission: code(ErrorCode::BadSubmission),
             watchdog_fired: code(ErrorCode::Watchdog),
             watchdog_error: Default::default(),
-            _port_bits: port_bits,
-            _port_bits_end: port_bits + 1,
-            _record_bits: record_bits,
-            _record_bits_end: record_bits + 1,
-            _entry_bits: entry_bits,
-            _entry_bits_end: entry_bits + 1,
         }
     }
 }
@@ -332,22 +299,22 @@ impl Logic for Control {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, head, tail, round, settle, position, last, entry_tag, status,
-            culprit, cycles, silence, stuck, answering, errors, done
+            self, clock, state, settle, position, last, entry_tag, status, culprit, cycles,
+            silence, stuck, answering
         );
-        self.ring_mask.next = (self.ring_one.val() << self.queue_log2.val()) - 1;
-        self.next_head.next = (self.head.q.val() + 1) & self.ring_mask.val();
-        self.next_tail.next = (self.tail.q.val() + 1) & self.ring_mask.val();
-        self.may_take.next = self.enable.val()
-            & (self.head.q.val() != (self.sq_tail.val() & self.ring_mask.val()))
-            & (self.next_tail.val() != (self.cq_head.val() & self.ring_mask.val()));
-        self.sq_head.next = self.head.q.val();
-        self.cq_tail.next = self.tail.q.val();
         self.busy.next = self.state.q.val() != Phase::Idle;
         self.fatal.next = self.state.q.val() == Phase::Fatal;
-        self.last_error.next = self.errors.q.val();
-        self.completed.next = self.done.q.val();
-        self.done.d.next = false;
+        self.taken.next = false;
+        self.written.next = false;
+        self.unwritable.next = false;
+        self.ended.next = false;
+        self.failing.next = false;
+        self.failure.next = (bit_cast::<32, 16>(self.culprit.q.val()) << 16)
+            | bit_cast::<32, 16>(self.status.q.val());
+        self.record_code.fault.next = self.record_fault.val();
+        self.load_code.fault.next = self.load_fault.val();
+        self.store_code.fault.next = self.store_fault.val();
+        self.answer_code.fault.next = self.answer_fault.val();
         self.index.next = self.position.q.val();
         self.settled.next =
             self.record_valid.val() & (self.settle.q.val() == self.check_cycles.val());
@@ -356,17 +323,7 @@ impl Logic for Control {
         }
         self.run_valid.next = false;
         self.run_records.next = 1.into();
-        for k in self._port_bits..self._port_bits_end {
-            self.sq_line.next = self.sq_base.val().get_bits::<53>(k);
-            self.cq_line.next = self.cq_base.val().get_bits::<53>(k);
-        }
-        for k in self._record_bits..self._record_bits_end {
-            self.run_line.next = self.sq_line.val() + (bit_cast::<53, 16>(self.head.q.val()) << k);
-        }
-        for k in self._entry_bits..self._entry_bits_end {
-            self.answer_line.next =
-                self.cq_line.val() + (bit_cast::<53, 16>(self.tail.q.val()) << k);
-        }
+        self.run_line.next = self.submission_line.val();
         self.record_taken.next = false;
         self.clear.next = false;
         self.flush.next = self.state.q.val() == Phase::Abort;
@@ -381,7 +338,7 @@ impl Logic for Control {
         }
         self.hand_out.next = (self.state.q.val() == Phase::Run)
             & self.settled.val()
-            & (!self.record_error.val())
+            & (self.record_fault.val() == 0)
             & (self.error.val() == 0)
             & self.room.val();
         self.push_load.next = self.hand_out.val() & self.is_load.val();
@@ -428,7 +385,7 @@ impl Logic for Control {
                 self.clear.next = true;
                 if self.may_take.val() {
                     self.run_valid.next = true;
-                    self.head.d.next = self.next_head.val();
+                    self.taken.next = true;
                     self.state.d.next = Phase::Submission;
                 }
             }
@@ -440,9 +397,9 @@ impl Logic for Control {
                     self.run_line.next = self.program_line.val();
                     self.run_records.next = self.commands.val();
                     self.last.d.next = self.commands.val() - 1;
-                    if self.record_error.val() {
+                    if self.record_fault.val() != 0 {
                         self.entry_tag.d.next = 0.into();
-                        self.status.d.next = self.read_fault.val();
+                        self.status.d.next = self.record_code.code.val();
                         self.state.d.next = Phase::Abort;
                     } else if self.submission_bad.val() {
                         self.status.d.next = self.bad_submission.val();
@@ -453,7 +410,8 @@ impl Logic for Control {
                     }
                 }
                 if self.silent.val() {
-                    self.errors.d.next = self.watchdog_error.val();
+                    self.failing.next = true;
+                    self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
@@ -466,11 +424,11 @@ impl Logic for Control {
                         self.state.d.next = Phase::Drain;
                     }
                 }
-                if self.settled.val() & (self.record_error.val() | (self.error.val() != 0)) {
+                if self.settled.val() & ((self.record_fault.val() != 0) | (self.error.val() != 0)) {
                     self.culprit.d.next = self.position.q.val();
                     self.status.d.next = self.error.val();
-                    if self.record_error.val() {
-                        self.status.d.next = self.read_fault.val();
+                    if self.record_fault.val() != 0 {
+                        self.status.d.next = self.record_code.code.val();
                     }
                     self.state.d.next = Phase::Abort;
                 }
@@ -489,12 +447,14 @@ impl Logic for Control {
                     & (!self.answering.q.val())
                 {
                     self.state.d.next = Phase::Complete;
-                    if self.stop.val() {
+                    if self.stop.val() | self.give_up.val() {
+                        self.ended.next = true;
                         self.state.d.next = Phase::Idle;
                     }
                 }
                 if self.silent.val() {
-                    self.errors.d.next = self.watchdog_error.val();
+                    self.failing.next = true;
+                    self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
@@ -502,24 +462,19 @@ impl Logic for Control {
                 self.answer_start.next = !self.answering.q.val();
                 self.answering.d.next = true;
                 if self.answer_done.val() {
-                    if self.answer_failed.val() {
-                        self.errors.d.next = bit_cast::<32, 16>(self.write_fault.val());
-                        self.state.d.next = Phase::Fatal;
+                    self.ended.next = true;
+                    self.state.d.next = Phase::Idle;
+                    if self.answer_fault.val() != 0 {
+                        self.unwritable.next = true;
+                        self.failing.next = true;
+                        self.failure.next = bit_cast::<32, 16>(self.answer_code.code.val());
                     } else {
-                        self.done.d.next = true;
-                        self.tail.d.next = self.next_tail.val();
-                        if self.next_tail.val() == 0 {
-                            self.round.d.next = !self.round.q.val();
-                        }
-                        self.state.d.next = Phase::Idle;
-                        if self.status.q.val() != 0 {
-                            self.errors.d.next = (bit_cast::<32, 16>(self.culprit.q.val()) << 16)
-                                | bit_cast::<32, 16>(self.status.q.val());
-                        }
+                        self.written.next = true;
+                        self.failing.next = self.status.q.val() != 0;
                     }
-                }
-                if self.silent.val() {
-                    self.errors.d.next = self.watchdog_error.val();
+                } else if self.silent.val() {
+                    self.failing.next = true;
+                    self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
@@ -530,7 +485,7 @@ impl Logic for Control {
                 & ((self.state.q.val() == Phase::Drain)
                     | (self.settled.val()
                         & (!self.room.val())
-                        & (!self.record_error.val())
+                        & (self.record_fault.val() == 0)
                         & (self.error.val() == 0)))
             {
                 self.status.d.next = self.never_given.val();
@@ -542,13 +497,13 @@ impl Logic for Control {
                 self.culprit.d.next = self.overflow_index.val();
                 self.state.d.next = Phase::Abort;
             }
-            if self.store_fault.val() {
-                self.status.d.next = self.write_fault.val();
+            if self.store_fault.val() != 0 {
+                self.status.d.next = self.store_code.code.val();
                 self.culprit.d.next = self.store_index.val();
                 self.state.d.next = Phase::Abort;
             }
-            if self.load_fault.val() {
-                self.status.d.next = self.read_fault.val();
+            if self.load_fault.val() != 0 {
+                self.status.d.next = self.load_code.code.val();
                 self.culprit.d.next = self.load_index.val();
                 self.state.d.next = Phase::Abort;
             }
@@ -562,7 +517,7 @@ impl Logic for Control {
         if self.answer_done.val() {
             self.answering.d.next = false;
         }
-        if self.stop.val()
+        if (self.stop.val() | (self.give_up.val() & (self.state.q.val() != Phase::Fatal)))
             & (self.state.q.val() != Phase::Idle)
             & (self.state.q.val() != Phase::Abort)
             & (self.state.q.val() != Phase::Complete)
@@ -571,10 +526,10 @@ impl Logic for Control {
         }
         self.words.tag.next = self.entry_tag.q.val();
         self.words.status.next = self.status.q.val();
-        self.words.head.next = self.head.q.val();
+        self.words.head.next = self.head.val();
         self.words.command.next = self.culprit.q.val();
         self.words.cycles.next = self.cycles.q.val();
-        self.words.phase.next = !self.round.q.val();
+        self.words.phase.next = self.phase.val();
         if self.state.q.val() == Phase::Complete {
             // The entry stands still while it is written.
             self.cycles.d.next = self.cycles.q.val();
@@ -584,13 +539,8 @@ impl Logic for Control {
         }
         if self.reset.val() {
             self.state.d.next = Phase::Idle;
-            self.head.d.next = 0.into();
-            self.tail.d.next = 0.into();
-            self.round.d.next = false;
             self.settle.d.next = 0.into();
             self.answering.d.next = false;
-            self.errors.d.next = 0.into();
-            self.done.d.next = false;
             self.silence.d.next = 0.into();
             self.stuck.d.next = 0.into();
         }

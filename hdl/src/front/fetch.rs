@@ -15,14 +15,14 @@ const AHEAD: usize = 16;
 ///
 /// ```text
 /// run_valid, run_line, run_records ->|       |-> ar_valid, ar_line, ar_lines <- ar_ready
-///                                    | Fetch |<- r_valid, r_error, r_data
-/// flush                            ->|       |-> valid, error, word[16]      <- taken
+///                                    | Fetch |<- r_valid, r_fault, r_data
+/// flush                            ->|       |-> valid, fault, word[16]      <- taken
 /// idle                             <-|
 /// ```
 ///
 /// * At most 16 records are read ahead, 8 at a time, so that there is always room for what
 ///   memory answers.
-/// * `error` marks a record of which memory could not read a part.
+/// * `fault` marks a record of which memory could not read a part; it is that of the first one.
 /// * `flush` drops records, those under way too; `idle` says that none is left.
 #[derive(LogicBlock)]
 pub struct Fetch {
@@ -50,14 +50,14 @@ pub struct Fetch {
     pub ar_ready: Signal<In, Bit>,
     /// A line arrives.
     pub r_valid: Signal<In, Bit>,
-    /// Memory could not read it.
-    pub r_error: Signal<In, Bit>,
+    /// Not 0: memory could not read it.
+    pub r_fault: Signal<In, Bits<3>>,
     /// The line.
     pub r_data: Vec<Signal<In, Bits<32>>>,
     /// A record is at hand.
     pub valid: Signal<Out, Bit>,
-    /// It could not be read.
-    pub error: Signal<Out, Bit>,
+    /// Not 0: it could not be read.
+    pub fault: Signal<Out, Bits<3>>,
     /// Its words.
     pub word: Vec<Signal<Out, Bits<32>>>,
     /// The record is done with.
@@ -75,7 +75,7 @@ pub struct Fetch {
     beat: DFF<Bits<3>>,
     last_beat: Constant<Bits<3>>,
     beat_number: Vec<Constant<Bits<3>>>,
-    bad: DFF<Bit>,
+    bad: DFF<Bits<3>>,
     full: DFF<Bit>,
     store: Vec<DFF<Bits<32>>>,
     _words: usize,
@@ -103,10 +103,10 @@ impl Fetch {
             ar_lines: Default::default(),
             ar_ready: Default::default(),
             r_valid: Default::default(),
-            r_error: Default::default(),
+            r_fault: Default::default(),
             r_data: (0..words).map(|_| Signal::default()).collect(),
             valid: Default::default(),
-            error: Default::default(),
+            fault: Default::default(),
             word: (0..COMMAND_WORDS).map(|_| Signal::default()).collect(),
             taken: Default::default(),
             cutter: BurstCutter::new(port_bytes),
@@ -164,10 +164,7 @@ impl Logic for Fetch {
         self.ar_line.next = self.cutter.burst_line.val();
         self.ar_lines.next = self.cutter.burst_lines.val();
         self.lines.push.next = self.r_valid.val();
-        self.lines.push_quarters.next = 0.into();
-        if self.r_error.val() {
-            self.lines.push_quarters.next = 1.into();
-        }
+        self.lines.push_quarters.next = bit_cast::<4, 3>(self.r_fault.val());
         self.pop.next = self.lines.valid.val() & ((!self.full.q.val()) | self.flush.val());
         self.lines.pop.next = self.pop.val();
         if self.chunk.val() {
@@ -195,13 +192,15 @@ impl Logic for Fetch {
             }
         }
         self.valid.next = self.full.q.val();
-        self.error.next = self.bad.q.val();
+        self.fault.next = self.bad.q.val();
         if self.taken.val() {
             self.full.d.next = false;
-            self.bad.d.next = false;
+            self.bad.d.next = 0.into();
         }
         if self.pop.val() {
-            self.bad.d.next = self.bad.q.val() | self.lines.quarters.val().get_bit(0);
+            if self.bad.q.val() == 0 {
+                self.bad.d.next = self.lines.quarters.val().get_bits::<3>(0);
+            }
             self.beat.d.next = self.beat.q.val() + 1;
             if self.beat.q.val() == self.last_beat.val() {
                 self.beat.d.next = 0.into();
@@ -210,7 +209,7 @@ impl Logic for Fetch {
         }
         if self.flush.val() {
             self.full.d.next = false;
-            self.bad.d.next = false;
+            self.bad.d.next = 0.into();
             self.beat.d.next = 0.into();
             self.records_left.d.next = 0.into();
         }
@@ -227,7 +226,7 @@ impl Logic for Fetch {
             self.room.d.next = self.all_room.val();
             self.beat.d.next = 0.into();
             self.full.d.next = false;
-            self.bad.d.next = false;
+            self.bad.d.next = 0.into();
         }
     }
 }

@@ -56,6 +56,12 @@ pub fn load_modules() -> Result<()> {
     Ok(())
 }
 
+/// Sets pages of 2 MiB aside.
+pub fn reserve_huge_pages(count: u32) -> Result<()> {
+    let path = "/proc/sys/vm/nr_hugepages";
+    fs::write(path, count.to_string()).with_context(|| format!("cannot write {path}"))
+}
+
 /// Version of the kernel.
 pub fn kernel_release() -> Result<String> {
     Ok(read("/proc/sys/kernel/osrelease")?.trim().into())

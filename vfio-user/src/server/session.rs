@@ -117,7 +117,8 @@ impl Session {
                 .name("vfio-user".into())
                 .spawn(move || {
                     let why = receive(&calls, &inbox, limit);
-                    calls.end();
+                    // What came before is still handled and answered; then the connection ends.
+                    calls.end_replies();
                     inbox.end(why);
                 })
                 .map_err(Ended::of_socket)?
@@ -186,8 +187,8 @@ impl Session {
             }
             handled += 1;
             if let Err(error) = self.handle(&description, device, message) {
-                // The client does not listen any more; what it still has to say is of no use.
-                return Err(self.over_with(device, Ended::of_socket(error)));
+                // The client does not listen any more. What it sent before is handled all the same.
+                self.inbox.end(Ended::of_socket(error));
             }
         }
         Ok(handled)

@@ -4,6 +4,7 @@ mod cpio;
 mod guest;
 mod kernel;
 mod machine;
+mod verdict;
 
 use std::fs;
 use std::time::Duration;
@@ -14,9 +15,13 @@ use crate::debian;
 use crate::run::target_dir;
 use kernel::Kernel;
 use machine::{Machine, Plan};
+use verdict::Verdict;
 
 /// How long a machine may run.
 const LIMIT: Duration = Duration::from_secs(240);
+
+/// The checks that the guest runs, in their order.
+const CHECKS: [&str; 1] = ["edu"];
 
 /// Fetches what is missing, builds the guest, runs it and judges what it reports.
 pub fn run() -> Result<()> {
@@ -41,8 +46,9 @@ pub fn run() -> Result<()> {
         logs: &work,
     };
     let mut machine = Machine::start(&plan, LIMIT)?;
+    let mut verdict = Verdict::new(&CHECKS);
     while let Some(line) = machine.line()? {
-        println!("{line}");
+        println!("{}", verdict.line(&line)?);
     }
-    Ok(())
+    verdict.end()
 }

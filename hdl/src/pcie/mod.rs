@@ -1,0 +1,26 @@
+//! The PCI Express endpoint above a hard block: packets in, packets out.
+
+mod bytes;
+mod completion_head;
+mod decode;
+mod lanes;
+mod line_writer;
+mod packet_queue;
+mod receive;
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod request;
+mod target;
+mod word_queue;
+
+pub use completion_head::CompletionHead;
+pub use decode::Decode;
+pub use lanes::Lanes;
+pub use line_writer::LineWriter;
+pub use packet_queue::PacketQueue;
+pub use receive::Receive;
+pub use request::{NonPosted, Posted, WINDOW_MEMORY, WINDOW_NONE, WINDOW_REGISTERS};
+pub use target::{Target, TargetState};
+pub use word_queue::WordQueue;
