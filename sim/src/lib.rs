@@ -17,6 +17,7 @@ pub mod library;
 pub mod memory;
 mod ports;
 mod rtl;
+pub mod server;
 
 pub use card::{Card, Options};
 pub use error::Error;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
+use super::huge::HugeMap;
 use super::{MapError, Permissions};
 
 /// Memory that is reached by calls: of this process, or of a peer that answers messages.
@@ -24,7 +25,7 @@ pub trait HostBytes: Send + Sync {
 #[derive(Clone)]
 pub enum Backing {
     /// A regular file (also a memfd), from this byte of it on. It is read and written by system
-    /// calls and never mapped, so that a peer that shortens it does no harm.
+    /// calls, so that a peer that shortens it does no harm.
     File(Arc<OwnedFd>, u64),
     /// Bytes that are reached by calls, from this offset on.
     Bytes(Arc<dyn HostBytes>, u64),
@@ -40,12 +41,13 @@ impl fmt::Debug for Backing {
 }
 
 impl Backing {
-    /// Whether a mapping of `bytes` bytes can be served from here.
-    pub(super) fn check(&self, bytes: u64, permissions: Permissions) -> Result<(), MapError> {
+    /// Opens a mapping of `bytes` bytes.
+    pub(super) fn open(self, bytes: u64, permissions: Permissions) -> Result<Source, MapError> {
         let (Self::File(_, offset) | Self::Bytes(_, offset)) = self;
         let end = offset.checked_add(bytes).ok_or(MapError::Offset)?;
-        let Self::File(file, _) = self else {
-            return Ok(());
+        let file = match self {
+            Self::Bytes(bytes, offset) => return Ok(Source::Bytes(bytes, offset)),
+            Self::File(file, _) => file,
         };
         if i64::try_from(end).is_err() {
             return Err(MapError::Offset);
@@ -65,9 +67,26 @@ impl Backing {
         if permissions.read && !may_read || permissions.write && !may_write {
             return Err(MapError::FileMode);
         }
-        Ok(())
+        match HugeMap::page_of(&file) {
+            None => Ok(Source::File(file, offset)),
+            Some(page) => HugeMap::new(&file, offset, bytes, page, permissions.write)
+                .map(Source::Huge)
+                .map_err(|_| MapError::File),
+        }
     }
+}
 
+/// A [`Backing`] that was found to be of use.
+pub(super) enum Source {
+    /// See [`Backing::File`].
+    File(Arc<OwnedFd>, u64),
+    /// A file in huge pages.
+    Huge(HugeMap),
+    /// See [`Backing::Bytes`].
+    Bytes(Arc<dyn HostBytes>, u64),
+}
+
+impl Source {
     /// Reads from byte `at` of the mapping.
     pub(super) fn read(&self, at: u64, out: &mut [u8]) -> bool {
         match self {
@@ -84,6 +103,7 @@ impl Backing {
                 }
                 true
             }
+            Self::Huge(map) => map.read(at, out),
             Self::Bytes(bytes, offset) => bytes.read(offset + at, out),
         }
     }
@@ -105,6 +125,7 @@ impl Backing {
                 }
                 true
             }
+            Self::Huge(map) => map.write(at, data),
             Self::Bytes(bytes, offset) => bytes.write(offset + at, data),
         }
     }

@@ -5,6 +5,7 @@
 
 mod backing;
 mod fault;
+mod huge;
 mod table;
 
 pub use backing::{Backing, HostBytes};

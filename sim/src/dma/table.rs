@@ -1,8 +1,10 @@
 //! The table of mappings.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock};
 
+use super::backing::Source;
 use super::{Backing, DmaFault, Faults, MapError};
 
 /// Bytes up to which the last doubleword of a write becomes visible after the others: whoever
@@ -26,22 +28,27 @@ impl Permissions {
     };
 }
 
-#[derive(Debug)]
 struct Mapping {
     /// Address of the last byte.
     last: u64,
     permissions: Permissions,
-    backing: Backing,
+    source: Source,
 }
 
 /// Which memory of the host a card may reach, by address.
 ///
 /// Accesses may come from several threads. An unmapping waits until no access is under way.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct DmaTable {
     /// Mappings by the address of their first byte. They do not overlap.
     mappings: RwLock<BTreeMap<u64, Mapping>>,
     faults: Mutex<Faults>,
+}
+
+impl fmt::Debug for DmaTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DmaTable({} mappings)", self.len())
+    }
 }
 
 impl DmaTable {
@@ -66,7 +73,7 @@ impl DmaTable {
         if !permissions.read && !permissions.write {
             return Err(MapError::Permissions);
         }
-        backing.check(bytes, permissions)?;
+        let source = backing.open(bytes, permissions)?;
         let mut mappings = self
             .mappings
             .write()
@@ -77,7 +84,7 @@ impl DmaTable {
         let mapping = Mapping {
             last,
             permissions,
-            backing,
+            source,
         };
         mappings.insert(iova, mapping);
         Ok(())
@@ -142,7 +149,7 @@ impl DmaTable {
             iova,
             out.len(),
             |allowed| allowed.read,
-            |backing, at, span| backing.read(at, &mut out[span]),
+            |source, at, span| source.read(at, &mut out[span]),
         );
         done.inspect_err(|_| self.count(|faults| faults.reads += 1))
     }
@@ -155,11 +162,11 @@ impl DmaTable {
     /// behind one does not answer, a part may have been.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaFault> {
         let allowed = |allowed: Permissions| allowed.write;
-        let done = self.access(iova, data.len(), allowed, |backing, at, span| {
+        let done = self.access(iova, data.len(), allowed, |source, at, span| {
             let data = &data[span];
             let (rest, last) = data.split_at(last_doubleword(at, data.len()));
-            (rest.is_empty() || backing.write(at, rest))
-                && backing.write(at + rest.len() as u64, last)
+            (rest.is_empty() || source.write(at, rest))
+                && source.write(at + rest.len() as u64, last)
         });
         done.inspect_err(|&fault| {
             self.count(|faults| {
@@ -185,7 +192,7 @@ impl DmaTable {
         iova: u64,
         len: usize,
         allowed: impl Fn(Permissions) -> bool,
-        mut part: impl FnMut(&Backing, u64, std::ops::Range<usize>) -> bool,
+        mut part: impl FnMut(&Source, u64, std::ops::Range<usize>) -> bool,
     ) -> Result<(), DmaFault> {
         if len == 0 {
             return Ok(());
@@ -210,7 +217,7 @@ impl DmaTable {
         for (&start, mapping) in touching(&mappings, iova, last) {
             let first = start.max(iova);
             let span = (first - iova) as usize..(mapping.last.min(last) - iova) as usize + 1;
-            if !part(&mapping.backing, first - start, span) {
+            if !part(&mapping.source, first - start, span) {
                 return Err(DmaFault::Gone(first));
             }
         }
