@@ -5,6 +5,7 @@ mod completion_head;
 mod decode;
 mod lanes;
 mod line_writer;
+mod local_port;
 mod packet_queue;
 mod receive;
 #[allow(
@@ -12,6 +13,7 @@ mod receive;
     reason = "the derive of LogicStruct adds methods without docs"
 )]
 mod request;
+mod split;
 mod target;
 mod word_queue;
 
@@ -19,8 +21,10 @@ pub use completion_head::CompletionHead;
 pub use decode::Decode;
 pub use lanes::Lanes;
 pub use line_writer::LineWriter;
+pub use local_port::{LocalBurst, LocalPort};
 pub use packet_queue::PacketQueue;
 pub use receive::Receive;
 pub use request::{NonPosted, Posted, WINDOW_MEMORY, WINDOW_NONE, WINDOW_REGISTERS};
+pub use split::{Owed, Split};
 pub use target::{Target, TargetState};
 pub use word_queue::WordQueue;
