@@ -4,6 +4,7 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
+use super::bursts::LocalBurst;
 use crate::mem::{Fifo, LineQueue};
 
 /// Lines that reads of either user may have under way, and lines of writes of the engines.
@@ -11,17 +12,6 @@ const LINES: usize = 256;
 
 /// Answers to writes that either user may be owed.
 const ANSWERS: usize = 32;
-
-/// A burst.
-#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
-pub struct LocalBurst {
-    /// Byte address.
-    pub addr: Bits<64>,
-    /// Lines less one.
-    pub len: Bits<8>,
-    /// Of the window; otherwise of the engines.
-    pub window: Bit,
-}
 
 /// Two masters on one AXI4 port.
 ///

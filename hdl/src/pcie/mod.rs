@@ -1,5 +1,10 @@
 //! The PCI Express endpoint above a hard block: packets in, packets out.
 
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod bursts;
 mod bytes;
 mod completion_head;
 mod decode;
@@ -17,14 +22,15 @@ mod split;
 mod target;
 mod word_queue;
 
+pub use bursts::{LocalBurst, Owed};
 pub use completion_head::CompletionHead;
 pub use decode::Decode;
 pub use lanes::Lanes;
 pub use line_writer::LineWriter;
-pub use local_port::{LocalBurst, LocalPort};
+pub use local_port::LocalPort;
 pub use packet_queue::PacketQueue;
 pub use receive::Receive;
 pub use request::{NonPosted, Posted, WINDOW_MEMORY, WINDOW_NONE, WINDOW_REGISTERS};
-pub use split::{Owed, Split};
+pub use split::Split;
 pub use target::{Target, TargetState};
 pub use word_queue::WordQueue;

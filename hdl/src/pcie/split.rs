@@ -5,19 +5,11 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
+use super::bursts::Owed;
 use crate::mem::Fifo;
 
 /// Bursts that may be under way in each direction.
 const BURSTS: usize = 64;
-
-/// A burst whose answer is owed.
-#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
-pub struct Owed {
-    /// By the card's own memory; otherwise by the host.
-    pub own: Bit,
-    /// To this identifier.
-    pub id: Bits<4>,
-}
 
 /// Sends the bursts of [`crate::card::Card`] to the host (`h_*`) or to the card's memory (`l_*`),
 /// by the highest bit of their addresses, and gives the answers back in the order of the bursts.
