@@ -2,6 +2,11 @@
 
 mod ask;
 mod banks;
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod bursts;
 mod bytes;
 pub mod cause;
 mod collect;
@@ -12,6 +17,7 @@ mod decode;
 mod lanes;
 mod line_writer;
 mod lines;
+mod local_port;
 mod packet_queue;
 mod read;
 mod receive;
@@ -27,16 +33,20 @@ mod request;
 mod slot;
 mod table;
 mod tags;
+mod split;
 mod target;
 mod word_queue;
 
+pub use bursts::{LocalBurst, Owed};
 pub use completion_head::CompletionHead;
 pub use decode::Decode;
 pub use lanes::Lanes;
 pub use line_writer::LineWriter;
+pub use local_port::LocalPort;
 pub use packet_queue::PacketQueue;
 pub use read::ReadEngine;
 pub use receive::Receive;
 pub use request::{NonPosted, Posted, WINDOW_MEMORY, WINDOW_NONE, WINDOW_REGISTERS};
+pub use split::Split;
 pub use target::{Target, TargetState};
 pub use word_queue::WordQueue;
