@@ -1,5 +1,9 @@
 //! Every message is what it was after it crossed the wire, and nothing else decodes.
 
+#[path = "common/decoding.rs"]
+mod decoding;
+
+use decoding::decode_all;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vfio_user_protocol::message::*;
@@ -98,32 +102,6 @@ fn irqs() -> impl Strategy<Value = SetIrqs> {
             }
         },
     )
-}
-
-/// Whatever the payload, each of these ends with a value or an error.
-fn decode_all(payload: &[u8]) {
-    let _ = Version::decode(payload);
-    let _ = DmaMapRequest::decode(payload);
-    let _ = DmaUnmapRequest::decode(payload);
-    let _ = DeviceInfo::decode(payload);
-    let _ = RegionInfoRequest::decode(payload);
-    let _ = RegionInfo::decode(payload);
-    let _ = RegionIoFds::decode(payload);
-    let _ = IrqInfo::decode(payload);
-    let _ = SetIrqs::decode(payload);
-    let _ = RegionAccess::decode(payload);
-    let _ = RegionAccess::decode_with_data(payload);
-    let _ = DmaAccess::decode(payload);
-    let _ = DmaAccess::decode_with_data(payload);
-    let _ = WriteMulti::decode(payload);
-    let _ = WriteMulti::decode_reply(payload);
-    let access = DmaAccess {
-        address: 0,
-        count: payload.len() as u64,
-    };
-    for layout in [DmaLayout::Specified, DmaLayout::Early] {
-        let _ = access.data_of_reply(payload, layout);
-    }
 }
 
 /// No shorter payload is a message, and no longer one.
