@@ -86,7 +86,8 @@ impl Room {
             if !sender.begun && rng.chance(withdrawals) {
                 sender.packet.clear();
             }
-            sender.valid_now = !sender.packet.is_empty() && !(sender.begun && rng.chance(gaps));
+            let gap = sender.begun && rng.chance(gaps);
+            sender.valid_now = !gap && !sender.packet.is_empty();
             let model = &mut self.bench.model;
             model.set(sender.valid, sender.valid_now.into());
             let beat = sender.packet.front().copied().unwrap_or_default();
@@ -107,8 +108,8 @@ impl Room {
             .collect();
         let open = self.senders.iter().position(|sender| sender.begun);
         let mut taken = None;
-        for index in 0..4 {
-            if !(ready[index] && self.senders[index].valid_now) {
+        for (index, &ready) in ready.iter().enumerate() {
+            if !ready || !self.senders[index].valid_now {
                 continue;
             }
             assert!(taken.is_none(), "one beat at a time");

@@ -32,9 +32,9 @@ mod request;
     reason = "the derive of LogicStruct adds methods without docs"
 )]
 mod slot;
+mod split;
 mod table;
 mod tags;
-mod split;
 mod target;
 mod transmit;
 mod word_queue;
