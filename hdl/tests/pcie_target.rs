@@ -221,7 +221,7 @@ impl Pending {
         let enabled = |at: &usize| counted[at / 4] >> (at % 4) & 1 == 1;
         let mut all = (0..counted.len() * 4).filter(enabled);
         match all.next() {
-            Some(first) => (first, all.last().unwrap_or(first) + 1),
+            Some(first) => (first, all.next_back().unwrap_or(first) + 1),
             // A read of no bytes is answered as one byte.
             None => (0, 1),
         }
@@ -611,7 +611,7 @@ fn every_length_and_alignment() {
                     if bar == 1 && dwords > 40 && usize::from(dwords) % 11 != shape {
                         continue;
                     }
-                    let address = room.address() & !0xffff | 0x2000 + 4 * lane;
+                    let address = room.address() & !0xffff | (0x2000 + 4 * lane);
                     let write = request(&mut room.rng, address, dwords);
                     let payload = bytes(&mut room.rng, usize::from(dwords) * 4);
                     let write = Tlp::new(Kind::MemoryWrite(write, payload));
@@ -635,7 +635,7 @@ fn every_byte_enable() {
         for dwords in 1..=5 {
             for lane in 0..4 {
                 for enables in 0..256u16 {
-                    let address = room.address() & !0xffff | 0x7f0 + 4 * lane;
+                    let address = room.address() & !0xffff | (0x7f0 + 4 * lane);
                     let request = Request {
                         requester: Id(77),
                         tag: enables as u8,
