@@ -1,7 +1,6 @@
 //! The way to a card through any [`Function`].
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use isa::pci::{DEVICE_ID, MEMORY_BAR, REGISTER_BAR, VENDOR_ID};
@@ -9,7 +8,7 @@ use isa::regs::WINDOW_BYTES;
 
 use super::Function;
 use super::config::{self, COMMAND_BUS_MASTER, COMMAND_MEMORY};
-use super::turn::{Claim, Lock};
+use super::turn::{Claim, Resets};
 use crate::dma::DmaMemory;
 use crate::dma::pool::{CardMemory, Pool, Usage};
 use crate::transport::{Patience, Transport, TransportError, Wake};
@@ -23,8 +22,8 @@ const MOST_QUEUES: u32 = 8;
 pub struct FunctionTransport<F: Function> {
     card: Arc<Shared<F>>,
     queue: u32,
-    /// Resets of the card that this one knows of.
-    resets: u64,
+    /// The last reset of the card that this one knows of.
+    seen: u64,
 }
 
 /// What the ways to one card share.
@@ -34,8 +33,7 @@ struct Shared<F: Function> {
     memory: Option<CardMemory>,
     /// Vectors that are on.
     vectors: u32,
-    turn: Arc<Lock>,
-    resets: AtomicU64,
+    resets: Arc<Resets>,
     /// What a card that could not be stopped may still write to.
     limbo: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -78,14 +76,13 @@ impl<F: Function + 'static> FunctionTransport<F> {
             function,
             memory,
             vectors,
-            turn: Arc::default(),
-            resets: AtomicU64::new(0),
+            resets: Arc::default(),
             limbo: Mutex::default(),
         };
         Ok(Self {
             card: Arc::new(card),
             queue: 0,
-            resets: 0,
+            seen: 0,
         })
     }
 
@@ -94,7 +91,7 @@ impl<F: Function + 'static> FunctionTransport<F> {
         (queue < self.card.vectors).then(|| Self {
             card: Arc::clone(&self.card),
             queue,
-            resets: 0,
+            seen: 0,
         })
     }
 
@@ -115,7 +112,7 @@ impl<F: Function + 'static> FunctionTransport<F> {
 
     /// Whether nobody else has reset the card.
     fn check(&self) -> Result<(), TransportError> {
-        match self.card.resets.load(Ordering::Acquire) == self.resets {
+        match self.card.resets.are_at(self.seen) {
             true => Ok(()),
             false => Err(TransportError::ResetElsewhere),
         }
@@ -195,15 +192,7 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
     }
 
     fn claim_reset(&mut self) -> Claim {
-        let turn = self.card.turn.take();
-        let resets = self.card.resets.load(Ordering::Acquire);
-        if resets != self.resets {
-            self.resets = resets;
-            return Claim::Done;
-        }
-        self.resets = resets + 1;
-        self.card.resets.store(self.resets, Ordering::Release);
-        Claim::Granted(turn)
+        self.card.resets.claim(&mut self.seen)
     }
 
     fn keep(&mut self, memory: Box<dyn Any + Send>) {
