@@ -241,6 +241,7 @@ impl DeviceBackend {
                 Waiting::Interrupt => queue.wait(transport, patience),
                 Waiting::Spinning => queue.spin(transport, patience),
             }?;
+            transport.check()?;
             let Some(batch) = flying.pop_front() else {
                 return Ok(first_error);
             };
