@@ -105,6 +105,3 @@ pub trait Function: DmaSpace {
         None
     }
 }
-
-#[cfg(test)]
-mod tests;
