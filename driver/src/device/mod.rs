@@ -85,6 +85,8 @@ impl DeviceBackend {
             return Err(QueueError::NoQueue { queue, queues });
         }
         reset(&mut transport)?;
+        // Another may have used this queue since the card was reset.
+        reset_queue(&mut transport)?;
         let queue = options.start(&mut transport)?;
         let name = format!("{} ({}x{})", transport.describe(), config.rows, config.cols);
         Ok(Self {
@@ -241,6 +243,7 @@ impl DeviceBackend {
                 Waiting::Interrupt => queue.wait(transport, patience),
                 Waiting::Spinning => queue.spin(transport, patience),
             }?;
+            transport.check()?;
             let Some(batch) = flying.pop_front() else {
                 return Ok(first_error);
             };
@@ -344,6 +347,17 @@ impl DeviceBackend {
             }
         }
         values
+    }
+}
+
+impl Drop for DeviceBackend {
+    fn drop(&mut self) {
+        if let Link::Up(_) = self.link
+            && reset_queue(&mut self.transport).is_err()
+        {
+            // It may still write completions.
+            self.give_up("it does not stop".into());
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct FunctionTransport<F: Function> {
     queue: u32,
     /// The last reset of the card that this one knows of.
     seen: u64,
+    /// Alarms that this one knows of.
+    alarms: u64,
 }
 
 /// What the ways to one card share.
@@ -70,6 +72,7 @@ impl<F: Function + 'static> FunctionTransport<F> {
             0 => None,
             _ => function.card_memory(MEMORY_BAR)?.map(CardMemory::new),
         };
+        let alarms = function.alarms();
         let function = Arc::new(function);
         let card = Shared {
             pool: Pool::new(Arc::clone(&function) as _),
@@ -83,6 +86,7 @@ impl<F: Function + 'static> FunctionTransport<F> {
             card: Arc::new(card),
             queue: 0,
             seen: 0,
+            alarms,
         })
     }
 
@@ -92,6 +96,7 @@ impl<F: Function + 'static> FunctionTransport<F> {
             card: Arc::clone(&self.card),
             queue,
             seen: 0,
+            alarms: self.card.function.alarms(),
         })
     }
 
@@ -111,7 +116,7 @@ impl<F: Function + 'static> FunctionTransport<F> {
     }
 
     /// Whether nobody else has reset the card.
-    fn check(&self) -> Result<(), TransportError> {
+    fn check_resets(&self) -> Result<(), TransportError> {
         match self.card.resets.are_at(self.seen) {
             true => Ok(()),
             false => Err(TransportError::ResetElsewhere),
@@ -156,7 +161,7 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
     }
 
     fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
-        self.check()?;
+        self.check_resets()?;
         self.card
             .function
             .write32(REGISTER_BAR, within(offset)?, value)
@@ -172,7 +177,19 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
 
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
         self.check()?;
-        self.card.function.wait(self.queue, patience)
+        let wake = self.card.function.wait(self.queue, patience)?;
+        self.check()?;
+        Ok(wake)
+    }
+
+    fn check(&mut self) -> Result<(), TransportError> {
+        self.check_resets()?;
+        let alarms = self.card.function.alarms();
+        if alarms != self.alarms {
+            self.alarms = alarms;
+            return Err(TransportError::Alarm(self.card.function.alarm()));
+        }
+        Ok(())
     }
 
     fn progress(&mut self) -> Result<(), TransportError> {
