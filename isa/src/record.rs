@@ -53,7 +53,11 @@ const fn used(index: usize, fields: &[Field]) -> u32 {
         let field = &fields[next];
         let start = field.word * 32 + field.lo;
         let end = start + field.bits;
-        let low = if start > index * 32 { start } else { index * 32 };
+        let low = if start > index * 32 {
+            start
+        } else {
+            index * 32
+        };
         let high = if end < index * 32 + 32 {
             end
         } else {
