@@ -7,7 +7,14 @@ pub mod cause;
 mod collect;
 mod cut;
 mod deadline;
+mod gather;
 mod lines;
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod packet;
+mod post;
 mod read;
 #[allow(
     missing_docs,
@@ -16,5 +23,7 @@ mod read;
 mod slot;
 mod table;
 mod tags;
+mod write;
 
 pub use read::ReadEngine;
+pub use write::WriteEngine;
