@@ -14,12 +14,19 @@ mod completion_head;
 mod cut;
 mod deadline;
 mod decode;
+mod gather;
 mod lanes;
 mod line_writer;
 mod lines;
 mod local_port;
 mod msix;
+#[allow(
+    missing_docs,
+    reason = "the derive of LogicStruct adds methods without docs"
+)]
+mod packet;
 mod packet_queue;
+mod post;
 mod read;
 mod receive;
 #[allow(
@@ -38,6 +45,7 @@ mod tags;
 mod target;
 mod transmit;
 mod word_queue;
+mod write;
 
 pub use bursts::{LocalBurst, Owed};
 pub use completion_head::CompletionHead;
@@ -54,3 +62,4 @@ pub use split::Split;
 pub use target::{Target, TargetState};
 pub use transmit::Transmit;
 pub use word_queue::WordQueue;
+pub use write::WriteEngine;

@@ -28,8 +28,8 @@ const SLOT_BYTES: usize = 512;
 ///   identifiers; bytes that were not asked for are zero. Requests end at multiples of
 ///   Max_Read_Request_Size (at most 512 bytes), so at 4 KiB too, and name exactly the bytes of the
 ///   run.
-/// * 32 tags of 5 bits: [`Tags`]. Completions come in any order between tags and in any split:
-///   [`Collect`]. A beat of completions and a line a cycle.
+/// * 32 tags of 5 bits: `Tags`. Completions come in any order between tags and in any split:
+///   `Collect`. A beat of completions and a line a cycle.
 /// * The lines of a request that failed have `r_resp` 2 and the cause in `r_user`: 1 too late,
 ///   2 poisoned, 3 unsupported request (or retry, or a status without a meaning), 4 completer
 ///   abort, 5 bus master off. Other requests of the same run are not touched.
