@@ -582,11 +582,15 @@ fn a_closed_way_drops_requests() {
                 room.cycle(Mood { asks: 0, ..mood });
             }
             room.bench.set("closed", 1);
+            // Now and then nothing comes while the way is closed.
             let still = Mood {
                 writes: 0,
                 asks: 0,
-                gaps: mood.gaps,
+                gaps: if round % 3 == 0 { 100 } else { mood.gaps },
             };
+            if still.gaps == 100 {
+                room.source.hold();
+            }
             for _ in 0..room.rng.below(60) {
                 room.cycle(still);
             }

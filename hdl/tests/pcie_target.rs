@@ -745,6 +745,36 @@ fn writes_go_on_while_nothing_can_be_sent() {
     }
 }
 
+/// Reads and writes take turns.
+#[test]
+fn a_read_does_not_wait_for_later_writes() {
+    for (words, line, log2) in SHAPES {
+        let mut room = Room::new(words, line, log2);
+        let mut push = |room: &mut Room, write: bool, offset: u64| {
+            let one = request(&mut room.rng, offset, 1);
+            let kind = match write {
+                true => Kind::MemoryWrite(one, bytes(&mut room.rng, 4)),
+                false => Kind::MemoryRead(one),
+            };
+            room.push(&Tlp::new(kind).encode(), 1);
+        };
+        for write in 0..50 {
+            push(&mut room, true, 0x100 + 4 * write);
+        }
+        push(&mut room, false, 0x104);
+        for write in 0..200 {
+            push(&mut room, true, 0x200 + 4 * write);
+        }
+        let mut waiting = 0;
+        while room.answered == 0 {
+            room.cycle(MOODS[0]);
+            waiting = room.source.waiting();
+        }
+        assert!(waiting > 50, "the read was answered after all writes");
+        room.drain(MOODS[0]);
+    }
+}
+
 /// `hold` keeps requests waiting; `idle` tells that none is under way.
 #[test]
 fn a_held_target_begins_nothing() {
