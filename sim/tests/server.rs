@@ -4,6 +4,7 @@ mod host;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use host::served::*;
 use host::{BYTES, Bus, Host, IOVA, product, program};
@@ -11,7 +12,11 @@ use isa::command::{CARD_MEMORY, Command, Load, Operation, Store};
 use isa::error::ErrorCode;
 use isa::{pci, regs};
 use pcie::config_space::registers as at;
+use proptest::prelude::*;
 use rustix::fs::{MemfdFlags, memfd_create};
+use sim::FunctionalCard;
+use sim::dma::DmaTable;
+use sim::function::{CardMemory, Function, FunctionError};
 use sim::server::Options;
 use vfio_user_protocol::client::{Client, DmaRange, Error};
 use vfio_user_protocol::message::{Select, SetIrqs};
@@ -463,4 +468,211 @@ fn the_second_of_two_clients_is_turned_away() {
     let second = Client::connect(&server.path, Default::default());
     assert_eq!(refused(second), Errno::BUSY);
     assert_eq!((&first).reg(regs::ID), regs::ID_VALUE);
+}
+
+/// A card whose simulation fails when it is told to, until it is reset.
+struct Fragile {
+    card: FunctionalCard,
+    fails: Arc<AtomicBool>,
+    broken: bool,
+}
+
+impl Function for Fragile {
+    fn config_read(&mut self, offset: u16, data: &mut [u8]) {
+        Function::config_read(&mut self.card, offset, data);
+    }
+
+    fn config_write(&mut self, offset: u16, data: &[u8]) {
+        Function::config_write(&mut self.card, offset, data);
+    }
+
+    fn bar_size(&self, bar: u8) -> u64 {
+        self.card.bar_size(bar)
+    }
+
+    fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
+        self.works()?;
+        self.card.bar_read(bar, offset, data)
+    }
+
+    fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), FunctionError> {
+        self.works()?;
+        self.card.bar_write(bar, offset, data)
+    }
+
+    fn reset(&mut self) -> Result<(), FunctionError> {
+        self.broken = false;
+        self.card.reset()
+    }
+
+    fn run(&mut self, cycles: u64) -> Result<bool, FunctionError> {
+        self.broken |= self.fails.swap(false, Ordering::SeqCst);
+        self.works()?;
+        self.card.run(cycles)
+    }
+
+    fn take_interrupts(&mut self) -> u64 {
+        self.card.take_interrupts()
+    }
+
+    fn dma(&self) -> &Arc<DmaTable> {
+        self.card.dma()
+    }
+
+    fn card_memory(&self) -> Option<&Arc<CardMemory>> {
+        self.card.card_memory()
+    }
+
+    fn cycles(&self) -> Option<u64> {
+        self.card.cycles()
+    }
+}
+
+impl Fragile {
+    fn works(&self) -> Result<(), FunctionError> {
+        match self.broken {
+            true => Err(FunctionError::Broken("as it was told".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_broken_card_fails_accesses_until_it_is_reset_or_the_client_goes() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let card = Fragile {
+        card: FunctionalCard::new(&host::config()).expect("a card"),
+        fails: Arc::clone(&fails),
+        broken: false,
+    };
+    let server = Served::of(card, &Options::default());
+    for by_reset in [true, false, true] {
+        let (client, mut host, events) = ready(&server);
+        let errors = event();
+        listen(&client, ERRORS, 0, std::slice::from_ref(&errors));
+        host.start(&mut &client, 0);
+        fails.store(true, Ordering::SeqCst);
+        wait(&errors);
+        let mut word = [0; 4];
+        assert_eq!(refused(client.region_read(0, 0, &mut word)), Errno::IO);
+        assert_eq!(refused(client.region_write(0, 0x50, &word)), Errno::IO);
+        client
+            .region_read(CONFIG, 0, &mut word)
+            .expect("it is there");
+        if by_reset {
+            client.reset().expect("a reset");
+            host.start(&mut &client, 0);
+            host.submit(&mut &client, 0, 6);
+            wait(&events[0]);
+            host.check(&mut &client, 0, 6);
+        }
+        drop(client);
+        server.until_empty();
+    }
+}
+
+/// What a client may ask for.
+#[derive(Clone, Debug)]
+enum Wish {
+    Read(u32, u64, usize),
+    Write(u32, u64, Vec<u8>),
+    Map(u64, u64, u32, bool),
+    Unmap(u64, u64),
+    Irqs(u32, u8, u32, u32, u8),
+    Reset,
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let place = || {
+        prop_oneof![
+            4 => (Just(0u32), prop_oneof![0u64..0x700, 0x7ff0u64..0x8060, 0xbff0u64..0xc010]),
+            2 => (Just(2u32), prop_oneof![0u64..64, 0xf_fff0u64..0x10_0010]),
+            3 => (Just(CONFIG), prop_oneof![0u64..0x120, 0xff0u64..0x1010]),
+            1 => (0u32..12, any::<u64>()),
+        ]
+    };
+    let page = || {
+        prop_oneof![
+            0u64..8,
+            Just(IOVA >> 12),
+            Just(0xfee00),
+            Just(u64::MAX >> 12)
+        ]
+    };
+    prop_oneof![
+        2 => (place(), 0usize..24).prop_map(|((region, at), len)| Wish::Read(region, at, len)),
+        6 => (place(), prop::collection::vec(any::<u8>(), 0..24))
+            .prop_map(|((region, at), data)| Wish::Write(region, at, data)),
+        2 => (page(), 0u64..4, 0u32..4, any::<bool>())
+            .prop_map(|(page, pages, flags, file)| Wish::Map(page << 12, pages << 12, flags, file)),
+        1 => (page(), 0u64..400).prop_map(|(page, pages)| Wish::Unmap(page << 12, pages << 12)),
+        3 => (0u32..6, 0u8..3, 0u32..6, 0u32..6, 0u8..4)
+            .prop_map(|(index, action, start, count, data)| {
+                Wish::Irqs(index, action, start, count, data)
+            }),
+        1 => Just(Wish::Reset),
+    ]
+}
+
+impl Wish {
+    /// Asks; what comes back does not matter as long as something does.
+    fn ask(&self, client: &Client, host: &Host, spare: &[OwnedFd]) -> Result<(), Error> {
+        match self {
+            Self::Read(region, at, len) => client.region_read(*region, *at, &mut vec![0; *len]),
+            Self::Write(region, at, data) => client.region_write(*region, *at, data),
+            Self::Map(iova, length, flags, file) => client.dma_map(&DmaRange {
+                flags: MapFlags::from_bits_truncate(*flags),
+                iova: *iova,
+                length: *length,
+                file: file.then_some((host.file.as_fd(), 0)),
+            }),
+            Self::Unmap(iova, length) => client.dma_unmap(*iova, *length),
+            Self::Irqs(index, action, start, count, data) => {
+                let action = match action {
+                    0 => IrqAction::Mask,
+                    1 => IrqAction::Unmask,
+                    _ => IrqAction::Trigger,
+                };
+                let (select, fds) = match data {
+                    0 => (Select::All, &[][..]),
+                    1 => (Select::These(vec![true; *count as usize]), &[][..]),
+                    2 => (Select::EventFds, &[][..]),
+                    _ => (Select::EventFds, &spare[..*count as usize]),
+                };
+                let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+                client.set_irqs(&irqs(*index, action, *start, *count, select), &fds)
+            }
+            Self::Reset => client.reset(),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever a client asks for is answered, and the next client finds a card that works.
+    #[test]
+    fn nothing_that_a_client_asks_for_breaks_the_server(
+        wishes in prop::collection::vec(wish(), 1..60),
+    ) {
+        let server = Served::new();
+        {
+            let (client, mut host, _events) = ready(&server);
+            let spare = events(6);
+            host.start(&mut &client, 0);
+            host.submit(&mut &client, 0, 1);
+            for wish in wishes {
+                match wish.ask(&client, &host, &spare) {
+                    Ok(()) | Err(Error::Refused { .. }) => {}
+                    Err(error) => prop_assert!(false, "{error}"),
+                }
+            }
+        }
+        server.until_empty();
+        let (client, mut host, events) = ready(&server);
+        host.start(&mut &client, 0);
+        host.submit(&mut &client, 0, 4);
+        wait(&events[0]);
+        host.check(&mut &client, 0, 4);
+    }
 }

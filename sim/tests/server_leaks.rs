@@ -38,7 +38,7 @@ fn thousands_of_pages_of_one_file_take_one_descriptor() {
     assert_eq!(server.dma.len() as u64, BYTES / 4096);
     assert_eq!(open_descriptors(), before + 1);
     // It is still one memory.
-    let data: Vec<u8> = (0..BYTES).map(|at| (at * 7 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..BYTES).map(|at| ((at * 7) >> 3) as u8).collect();
     server.dma.write(IOVA, &data).expect("all of it is mapped");
     assert_eq!(host.get(0, BYTES as usize), data);
     client.dma_unmap(IOVA, BYTES).expect("it is mapped");

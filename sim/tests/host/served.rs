@@ -42,7 +42,10 @@ impl Served {
     }
 
     pub fn with(options: &Options) -> Self {
-        let card = FunctionalCard::new(&config()).expect("a card");
+        Self::of(FunctionalCard::new(&config()).expect("a card"), options)
+    }
+
+    pub fn of(card: impl Function + 'static, options: &Options) -> Self {
         let dma = Arc::clone(card.dma());
         let memory = Arc::clone(card.card_memory().expect("it has some"));
         let folder = tempfile::tempdir().expect("a folder");
