@@ -8,7 +8,7 @@ use crate::matmul::{MatMul, ShapeError, Values};
 ///
 /// Every implementation gives the integers that [`isa::numerics`] defines, so one may stand in for
 /// another at any time.
-pub trait Backend {
+pub trait Backend: Send {
     /// Runs `jobs`, which do not depend on each other, and returns one outcome a job, in order.
     ///
     /// # Errors

@@ -392,12 +392,12 @@ fn every_length_and_alignment() {
         let mut room = Room::new(words);
         for dwords in 1..=1024u16 {
             for lane in 0..4u64 {
-                let high = if (dwords as u64 + lane) % 2 == 0 {
+                let high = if (u64::from(dwords) + lane).is_multiple_of(2) {
                     1 << 40
                 } else {
                     0
                 };
-                let address = high | 0x1230_0000 + 4 * lane;
+                let address = high | (0x1230_0000 + 4 * lane);
                 let (first_be, last_be) = if dwords == 1 { (5, 0) } else { (15, 15) };
                 let request = Request {
                     requester: Id(9),

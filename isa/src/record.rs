@@ -45,24 +45,49 @@ impl Field {
     }
 }
 
+/// Bits of word `index` that a field of `fields` covers.
+const fn used(index: usize, fields: &[Field]) -> u32 {
+    let mut used = 0;
+    let mut next = 0;
+    while next < fields.len() {
+        let field = &fields[next];
+        let start = field.word * 32 + field.lo;
+        let end = start + field.bits;
+        let low = if start > index * 32 {
+            start
+        } else {
+            index * 32
+        };
+        let high = if end < index * 32 + 32 {
+            end
+        } else {
+            index * 32 + 32
+        };
+        if low < high {
+            used |= u32::MAX >> (32 - (high - low)) << (low - index * 32);
+        }
+        next += 1;
+    }
+    used
+}
+
+/// Bits of each word that no field of `fields` covers; a record is good when all of them are zero.
+pub const fn reserved_bits<const WORDS: usize>(fields: &[Field]) -> [u32; WORDS] {
+    let mut reserved = [0; WORDS];
+    let mut index = 0;
+    while index < WORDS {
+        reserved[index] = !used(index, fields);
+        index += 1;
+    }
+    reserved
+}
+
 /// Whether every bit of `words` that no field of `fields` covers is zero.
 pub fn reserved_bits_are_zero(words: &[u32], fields: &[&[Field]]) -> bool {
     words.iter().enumerate().all(|(index, word)| {
-        let mut used = 0u32;
-        for field in fields.iter().flat_map(|list| list.iter()) {
-            let start = field.word * 32 + field.lo;
-            let end = start + field.bits;
-            let (low, high) = (start.max(index * 32), end.min(index * 32 + 32));
-            if low < high {
-                let width = high - low;
-                let ones = if width == 32 {
-                    u32::MAX
-                } else {
-                    (1 << width) - 1
-                };
-                used |= ones << (low - index * 32);
-            }
-        }
+        let used = fields
+            .iter()
+            .fold(0, |sum, fields| sum | used(index, fields));
         word & !used == 0
     })
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use isa::config::Config;
+use isa::error::FaultCause;
 use isa::model::{Memory, SliceMemory};
 use isa::regs;
 use sim::memory::{Fault, MemoryOptions, Random};
@@ -53,7 +54,7 @@ fn registers_interrupt_and_data_pass() {
         };
         let mut card = card(&Options { fst: false, memory });
         assert_eq!(card.read_reg(regs::ID).expect("a read"), regs::ID_VALUE);
-        assert!(!card.irq());
+        assert!(!card.irq() && !card.active());
         let data = fill(&mut card);
         for lines in 1..=16 {
             let dst = BASE + 0x1000 * u64::from(lines);
@@ -62,6 +63,12 @@ fn registers_interrupt_and_data_pass() {
             assert!(card.host().read(dst, &mut out));
             let end = 16 * lines as usize;
             assert_eq!(out[..end], data[..end]);
+            let called: Vec<bool> = (0..9).map(|queue| card.queue_irq(queue)).collect();
+            assert_eq!(
+                called,
+                [false, false, false, false, false, false, false, true, false]
+            );
+            assert!(card.irq() && !card.active());
             assert!(out[end..].iter().all(|byte| *byte == 0));
         }
         assert_eq!(card.memory().traffic().write_beats, 136);
@@ -98,6 +105,56 @@ fn errors_of_memory_arrive() {
     assert_eq!(status, 1 | 2 << 1, "SLVERR");
     let status = copy(&mut card, 0x100, BASE, 2).expect("a copy");
     assert_eq!(status, 1 | 3 << 1, "DECERR");
+}
+
+/// Memory that says why it refuses.
+struct Guarded(SliceMemory, FaultCause);
+
+impl Memory for Guarded {
+    fn read(&mut self, addr: u64, out: &mut [u8]) -> bool {
+        self.0.read(addr, out)
+    }
+    fn write(&mut self, addr: u64, data: &[u8]) -> bool {
+        self.0.write(addr, data)
+    }
+    fn cause(&self) -> FaultCause {
+        self.1
+    }
+}
+
+#[test]
+fn causes_of_errors_arrive() {
+    let library = library(false);
+    for cause in FaultCause::ALL {
+        let host = Guarded(SliceMemory::new(BASE, 1 << 16), cause);
+        let mut card = Card::with_library(&library, &Config::default(), &Options::default(), host)
+            .expect("the stand-in has the pins of the card");
+        for (src, dst) in [(0x100, BASE), (BASE, 0x100)] {
+            for (offset, value) in [(0x10, src as u32), (0x14, dst as u32), (0x18, 2), (0x1c, 1)] {
+                card.write_reg(offset, value).expect("a write");
+            }
+            assert!(card.run_until_irq(10_000).expect("no broken rule"));
+            let status = card.read_reg(0x20).expect("a read");
+            assert_eq!(status, 1 | 3 << 1 | (cause as u32) << 3);
+        }
+    }
+}
+
+#[test]
+fn single_bytes_of_a_register_are_written() {
+    let mut card = card(&Options::default());
+    card.write_reg(0x10, 0).expect("a write");
+    let mut expected = 0u32;
+    for strobes in (0u8..16).chain([1, 8, 4, 2]) {
+        let value = 0x0102_0304 * u32::from(strobes + 1);
+        let bits = |byte: u32| u32::from(strobes >> byte & 1) * (0xff << (8 * byte));
+        let mask: u32 = (0..4).map(bits).sum();
+        expected = expected & !mask | value & mask;
+        card.write_reg_bytes(0x10, value, strobes).expect("a write");
+        assert_eq!(card.read_reg(0x10).expect("a read"), expected);
+    }
+    card.write_reg(0x10, 5).expect("a write");
+    assert_eq!(card.read_reg(0x10).expect("a read"), 5, "all bytes again");
 }
 
 #[test]

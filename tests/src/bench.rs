@@ -101,8 +101,8 @@ pub trait Device {
     fn write(&mut self, offset: u32, value: u32);
     /// The memory.
     fn memory(&mut self) -> &mut Ram;
-    /// Lets the card work until it raises its interrupt. `false` when it did not.
-    fn work(&mut self) -> bool;
+    /// Lets the card work until it raises the interrupt of a queue. `false` when it did not.
+    fn work(&mut self, queue: u32) -> bool;
     /// Lets time pass.
     fn idle(&mut self, cycles: u64);
     /// Resets the card, by its pin if it has one.
@@ -134,8 +134,8 @@ impl Device for Model {
     fn memory(&mut self) -> &mut Ram {
         &mut self.1
     }
-    fn work(&mut self) -> bool {
-        self.0.irq() || self.0.step(&mut self.1)
+    fn work(&mut self, queue: u32) -> bool {
+        self.0.queue_irq(queue) || self.0.step(&mut self.1)
     }
     fn idle(&mut self, _: u64) {
         self.0.run(&mut self.1);
@@ -166,7 +166,7 @@ impl Rtl {
 }
 
 /// The model library of a shape, which this process prepares once: emitting takes a while.
-fn library(config: &Config) -> Library {
+pub fn library(config: &Config) -> Library {
     static LIBRARIES: OnceLock<Mutex<HashMap<Config, Library>>> = OnceLock::new();
     let mut libraries = LIBRARIES
         .get_or_init(Mutex::default)
@@ -186,8 +186,9 @@ impl Device for Rtl {
     fn memory(&mut self) -> &mut Ram {
         self.card.host()
     }
-    fn work(&mut self) -> bool {
-        self.card.run_until_irq(PATIENCE).expect("no broken rule")
+    fn work(&mut self, queue: u32) -> bool {
+        let called = self.card.run_until(PATIENCE, |card| card.queue_irq(queue));
+        called.expect("no broken rule")
     }
     fn idle(&mut self, cycles: u64) {
         self.card.step(cycles).expect("no broken rule");
@@ -321,7 +322,7 @@ impl Host {
             if completion.phase == phase {
                 break completion;
             }
-            if !device.work() {
+            if !device.work(self.queue) {
                 return None;
             }
             self.write(device, regs::IRQ_STATUS, regs::IRQ_COMPLETION);

@@ -464,3 +464,44 @@ pub fn fill(config: &Config, input: u64) -> Vec<Command> {
     }
     program
 }
+
+/// A program of these operations whose result depends on nothing that the card's memories held
+/// before: it gives them their values first, as [`fill`] does, from the beginning of the input.
+/// A line at `scratch` is written too.
+pub fn build_alone(config: &Config, space: &Space, scratch: u64, ops: &[Op]) -> Vec<Command> {
+    let mut program = fill(config, space.input.start);
+    // STORE waits until the last of the sums has its value, GEMM until STORE has stored, LOAD until
+    // GEMM has done that again: so no engine begins with the operations before all is filled, and
+    // whatever still runs then writes what is there already.
+    let [for_store, for_gemm, for_load] = [0, 1, 2].map(|token| 1 << (SPARE_TOKENS.start + token));
+    let Some(last) = program.last_mut() else {
+        return program;
+    };
+    last.signal |= for_store;
+    let again = last.operation;
+    let store = Operation::Store(Store {
+        dst: scratch,
+        m: 1,
+        ..Store::default()
+    });
+    let load = Operation::Load(Load {
+        src: space.input.start,
+        buffer: Buffer::Activations as u8,
+        row_lines: 1,
+        rows: 1,
+        ..Load::default()
+    });
+    for (wait, signal, operation) in [
+        (for_store, for_gemm, store),
+        (for_gemm, for_load, again),
+        (for_load, 0, load),
+    ] {
+        program.push(Command {
+            wait,
+            signal,
+            operation,
+        });
+    }
+    program.extend(build(config, space, ops));
+    program
+}

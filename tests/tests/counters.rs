@@ -150,3 +150,60 @@ fn frozen_counters_stand_still() {
     assert_eq!(done.status, 0);
     assert!(Counters::read(&mut rtl).0.iter().all(|count| *count == 0));
 }
+
+/// The counters of the PCIe link count what the endpoint says, each its own bit.
+#[test]
+fn ticks_of_the_link_are_counted() {
+    let library = bench::library(&Config::with_array(4, 4));
+    let mut card = library.instantiate();
+    let [reset, ticks, addr, read, rdata, write, wdata, strobes] = [
+        "reset",
+        "link_ticks",
+        "reg_addr",
+        "reg_read",
+        "reg_rdata",
+        "reg_write",
+        "reg_wdata",
+        "reg_strobes",
+    ]
+    .map(|name| card.port(name).expect("a pin of the card"));
+    card.set(reset, 1);
+    card.cycle();
+    card.set(reset, 0);
+    // The counters are cleared in the cycle after.
+    card.cycle();
+    let link = regs::COUNTERS.iter().enumerate();
+    let link: Vec<usize> = link
+        .filter(|(_, counter)| counter.name.starts_with("pcie."))
+        .map(|(index, _)| index)
+        .collect();
+    assert_eq!(link.len(), 6);
+    let mut rng = Rng::new(9);
+    let mut counts = [0u64; 6];
+    for _ in 0..5000 {
+        let now = rng.bits() & rng.bits() & 0x3f;
+        card.set(ticks, now);
+        card.cycle();
+        for (bit, count) in counts.iter_mut().enumerate() {
+            *count += now >> bit & 1;
+        }
+    }
+    card.set(ticks, 0);
+    card.set(read, 1);
+    for (index, count) in link.iter().zip(counts) {
+        card.set(addr, regs::counter_offset(*index).into());
+        card.cycle();
+        assert_eq!(card.get(rdata), count, "{}", regs::COUNTERS[*index].name);
+        assert!(count > 1000);
+    }
+    // The other way: how long the endpoint waits.
+    let timeout = card.port("link_timeout").expect("a pin of the card");
+    assert_eq!(card.get(timeout), u64::from(regs::LINK_TIMEOUT_RESET));
+    card.set(read, 0);
+    card.set(write, 1);
+    card.set(addr, regs::LINK_TIMEOUT.into());
+    card.set(wdata, 0x1234_5678);
+    card.set(strobes, 0xf);
+    card.cycle();
+    assert_eq!(card.get(timeout), 0x1234_5678);
+}

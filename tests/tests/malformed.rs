@@ -10,7 +10,7 @@ use isa::command::{
     Buffer, Command, ENGINE_QUEUE, Gemm, HEADER_FIELDS, Load, Opcode, Operation, Store, TOKEN_MAX,
 };
 use isa::config::Config;
-use isa::error::ErrorCode;
+use isa::error::{ErrorCode, FaultCause};
 use isa::format::OutputFormat;
 use isa::queue::{Completion, SUBMISSION_FIELDS, Submission};
 use isa::record::Field;
@@ -744,6 +744,13 @@ fn bus_errors(config: Config, memory: MemoryOptions, seed: u64, rounds: u64) {
             job.what = format!("{access} at {start:#x} fail; {:#x?}", job.program);
         }
         pair.rtl.slverr = pair.rng.once_in(2);
+        // The faults of the simulated memory itself name no cause.
+        let cause = match pair.rtl.slverr {
+            true => FaultCause::Plain,
+            false => pair.rng.pick(&FaultCause::ALL),
+        };
+        pair.rtl.memory().cause = cause;
+        pair.model.memory().cause = cause;
         let faults = [Fault {
             addresses: fault,
             writes,
@@ -751,6 +758,8 @@ fn bus_errors(config: Config, memory: MemoryOptions, seed: u64, rounds: u64) {
         pair.rtl.set_faults(&faults);
         pair.model.set_faults(&faults);
         let done = pair.run(&[job])[0];
+        let expected = [cause.of_read(), cause.of_write()][usize::from(writes)];
+        assert!([0, expected as u16].contains(&done.status), "{cause:?}");
         met[kind as usize] += u64::from(done.status != 0);
         pair.rtl.set_faults(&[]);
         pair.model.set_faults(&[]);

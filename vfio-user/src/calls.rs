@@ -67,7 +67,7 @@ impl Calls {
         let id = self.state().open(sender)?;
         let header = header(id, command, parts);
         if self.socket.send(&header, parts, fds).is_err() {
-            self.state().waiting.remove(&id);
+            self.end();
             return Err(CallError::Gone);
         }
         let message = match receiver.recv_timeout(patience) {
@@ -100,8 +100,10 @@ impl Calls {
         };
         let mut header = header(id, command, parts);
         header.flags |= NO_REPLY;
-        let sent = self.socket.send(&header, parts, &[]);
-        sent.map_err(|_| CallError::Gone)
+        self.socket.send(&header, parts, &[]).map_err(|_| {
+            self.end();
+            CallError::Gone
+        })
     }
 
     /// Hands a reply to who waits for it.

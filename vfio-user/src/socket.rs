@@ -73,8 +73,8 @@ pub enum ReceiveError {
 #[derive(Debug)]
 pub struct Socket {
     stream: UnixStream,
-    /// Held while a message goes out.
-    sending: Mutex<()>,
+    /// Held while a message goes out; whether one went out in part only.
+    torn: Mutex<bool>,
 }
 
 impl Socket {
@@ -85,12 +85,12 @@ impl Socket {
         stream.set_write_timeout(Some(patience.max(Duration::from_millis(1))))?;
         Ok(Self {
             stream,
-            sending: Mutex::new(()),
+            torn: Mutex::new(false),
         })
     }
 
-    /// Sends one message whose parts follow each other. After an error the connection is over,
-    /// because the message may be out in part.
+    /// Sends one message whose parts follow each other. After an error nothing more can be sent,
+    /// because the message may be out in part; the caller is to end the connection.
     pub fn send(
         &self,
         header: &Header,
@@ -99,11 +99,12 @@ impl Socket {
     ) -> io::Result<()> {
         let head = header.encode();
         let all = [&head[..], parts[0], parts[1]];
-        let _turn = self.sending.lock().unwrap_or_else(|held| held.into_inner());
-        let sent = self.send_all(&all, fds);
-        if sent.is_err() {
-            self.shutdown();
+        let mut torn = self.torn.lock().unwrap_or_else(|held| held.into_inner());
+        if *torn {
+            return Err(io::ErrorKind::BrokenPipe.into());
         }
+        let sent = self.send_all(&all, fds);
+        *torn = sent.is_err();
         sent
     }
 

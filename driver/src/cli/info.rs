@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use isa::config::Config;
-use isa::regs::{REGISTERS, VERSION_VALUE};
+use isa::regs::{QUEUE_REGISTERS, REGISTERS, Register, VERSION_VALUE};
 use serde::Serialize;
 use systole::cpu::Kernels;
 use systole::model::fetch::KNOWN;
@@ -119,7 +119,7 @@ fn card(args: &Args) -> Result<Card> {
         Err(failure) => return Err(failure),
     };
     let mut registers = BTreeMap::new();
-    for register in REGISTERS {
+    for register in shown() {
         let value = card.transport().read(register.offset);
         let value = value.map_err(|error| Failure::Device(error.to_string()))?;
         registers.insert(register.name, value);
@@ -129,6 +129,11 @@ fn card(args: &Args) -> Result<Card> {
         config: *card.config(),
         registers,
     })
+}
+
+/// The registers that are shown: those of the card and of queue 0, which `systole` uses.
+fn shown() -> impl Iterator<Item = &'static Register> {
+    REGISTERS.iter().chain(QUEUE_REGISTERS)
 }
 
 /// Looks into the caches. That there are none is part of the answer too.
@@ -207,7 +212,7 @@ fn print(json: &Json) -> Result<()> {
                 "  array      {rows}x{cols}, memory port of {port_bytes} bytes"
             )?;
             let mut table = Table::new(&["  register", ">value", "meaning"]);
-            for register in REGISTERS {
+            for register in shown() {
                 let value = registers[register.name];
                 let name = format!("  {}", register.name);
                 table.row(vec![name, format!("{value:#010x}"), register.doc.into()]);

@@ -195,8 +195,14 @@ fn program_bytes(program: &Program) -> usize {
     program.bytes().next_multiple_of(ALIGN)
 }
 
+/// Brings what stays to the card: into its own memory while that has room, so that it crosses the
+/// bus once.
 fn upload(transport: &mut dyn Transport, bytes: &[u8]) -> Result<Buffer<InFlight>, TransportError> {
-    let mut buffer = Buffer::<Owned>::new(transport.allocate(bytes.len())?);
+    let memory = match transport.allocate_on_card(bytes.len()) {
+        Some(memory) => memory,
+        None => transport.allocate(bytes.len())?,
+    };
+    let mut buffer = Buffer::<Owned>::new(memory);
     buffer.write(0, bytes);
     Ok(buffer.launch())
 }

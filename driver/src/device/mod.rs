@@ -19,7 +19,7 @@ use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
 use crate::compile::Shape;
 use crate::dma::Retired;
 use crate::matmul::{MatMul, Values};
-use crate::queue::{ProgramError, QueueError, QueuePair, identify, reset};
+use crate::queue::{ProgramError, QueueError, QueuePair, identify, reset, reset_queue};
 use crate::sched::choose;
 use crate::transport::{Patience, Transport};
 
@@ -29,10 +29,7 @@ use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
 
 pub use counters::Counters;
-pub use options::{Options, Policy};
-
-/// The queue that the backend uses.
-const QUEUE: u32 = 0;
+pub use options::{Options, Policy, Waiting};
 
 /// Runs products on a card, and on the CPU what the card cannot do.
 pub struct DeviceBackend {
@@ -67,18 +64,30 @@ struct Progress {
 }
 
 impl DeviceBackend {
-    /// Resets the card and starts its queue. `cpu` does what the card cannot.
+    /// Resets the card, unless that was done for another of its queues, and starts the queue that
+    /// `transport` is the way to. `cpu` does what the card cannot.
+    ///
+    /// Several backends may share a card, each with a queue and a thread of its own; what goes
+    /// wrong on one queue is no matter of the others, as long as a reset of that queue helps. The
+    /// card counts for all of them together, and the backend of queue 0 collects that.
     ///
     /// # Errors
-    /// No Systole card answers, it does not come out of reset, or there is no memory for it.
+    /// No Systole card answers, it has no such queue, it does not come out of reset, or there is
+    /// no memory for it.
     pub fn new(
         mut transport: Box<dyn Transport>,
         cpu: Box<dyn Backend>,
         options: Options,
     ) -> Result<Self, QueueError> {
         let config = identify(&mut transport)?;
+        let (queue, queues) = (transport.queue(), config.queues);
+        if queue >= queues {
+            return Err(QueueError::NoQueue { queue, queues });
+        }
         reset(&mut transport)?;
-        let queue = QueuePair::start(&mut transport, QUEUE, options.queue_log2, options.watchdog)?;
+        // Another may have used this queue since the card was reset.
+        reset_queue(&mut transport)?;
+        let queue = options.start(&mut transport)?;
         let name = format!("{} ({}x{})", transport.describe(), config.rows, config.cols);
         Ok(Self {
             transport,
@@ -230,7 +239,11 @@ impl DeviceBackend {
                 return Ok(first_error);
             };
             let patience = self.options.patience(batch.program.predicted_cycles);
-            let finished = queue.wait(transport, patience)?;
+            let finished = match self.options.waiting {
+                Waiting::Interrupt => queue.wait(transport, patience),
+                Waiting::Spinning => queue.spin(transport, patience),
+            }?;
+            transport.check()?;
             let Some(batch) = flying.pop_front() else {
                 return Ok(first_error);
             };
@@ -246,32 +259,22 @@ impl DeviceBackend {
                     for piece in &batch.pieces {
                         progress[piece.job].moved = Some(error.to_string());
                     }
-                    first_error.get_or_insert(error);
+                    first_error.get_or_insert(*error);
                 }
             }
         }
     }
 
-    /// Resets the card and starts a new queue pair, or takes the card out of use.
+    /// Resets the queue, or the card if that does not help, and starts a new queue pair; or takes
+    /// the card out of use.
     fn recover(&mut self, why: &str) -> Option<Retired> {
         self.faults += 1;
         // A card that fails may have written anywhere: pack everything anew.
         self.cache = WeightCache::new(self.options.kept_bytes);
         let restart = |transport: &mut dyn Transport| {
-            let retired = match reset(transport) {
-                Ok(retired) => retired,
-                Err(_) => {
-                    transport.function_reset()?;
-                    reset(transport)?
-                }
-            };
+            let retired = reset_queue(transport).or_else(|_| reset(transport))?;
             let config = identify(transport)?;
-            let queue = QueuePair::start(
-                transport,
-                QUEUE,
-                self.options.queue_log2,
-                self.options.watchdog,
-            )?;
+            let queue = self.options.start(transport)?;
             Ok::<_, QueueError>((retired, config, queue))
         };
         match restart(&mut *self.transport) {
@@ -294,7 +297,9 @@ impl DeviceBackend {
     fn give_up(&mut self, why: String) {
         let link = std::mem::replace(&mut self.link, Link::Down(why));
         // Nobody knows whether the card still writes completions: its rings stay where they are.
-        std::mem::forget(link);
+        if let Link::Up(queue) = link {
+            self.transport.keep(Box::new(queue));
+        }
     }
 
     /// Sends the jobs to the card and returns what it made of them.
@@ -306,11 +311,18 @@ impl DeviceBackend {
         }
         // The counters explain speed and change no result, so a failure to clear them shows up
         // as a failure of the run itself.
-        let cleared = Counters::clear(&mut *self.transport).map_err(QueueError::from);
+        let counts = self.transport.queue() == 0;
+        let cleared = match counts {
+            true => Counters::clear(&mut *self.transport).map_err(QueueError::from),
+            false => Ok(()),
+        };
         let mut flying = VecDeque::new();
         let driven = cleared
             .and_then(|()| self.drive(jobs, &mut waiting, &mut flying, progress, &mut values));
-        let read = Counters::read(&mut *self.transport);
+        let read = match counts {
+            true => Counters::read(&mut *self.transport),
+            false => Ok(Counters::default()),
+        };
         match (driven, read) {
             (Ok(None), Ok(counters)) => self.counters.add(&counters),
             (Ok(Some(error)), read) => {
@@ -330,11 +342,22 @@ impl DeviceBackend {
                 }
                 if self.recover(&why).is_none() {
                     // Nobody knows whether the card still writes: its memory stays where it is.
-                    flying.drain(..).for_each(std::mem::forget);
+                    self.transport.keep(Box::new(flying));
                 }
             }
         }
         values
+    }
+}
+
+impl Drop for DeviceBackend {
+    fn drop(&mut self) {
+        if let Link::Up(_) = self.link
+            && reset_queue(&mut self.transport).is_err()
+        {
+            // It may still write completions.
+            self.give_up("it does not stop".into());
+        }
     }
 }
 
@@ -366,6 +389,16 @@ impl Backend for DeviceBackend {
 }
 
 impl Options {
+    /// Starts the queue that `transport` is the way to, after a reset.
+    fn start(&self, transport: &mut dyn Transport) -> Result<QueuePair, QueueError> {
+        let number = transport.queue();
+        let mut queue = QueuePair::start(transport, number, self.queue_log2, self.watchdog)?;
+        if self.waiting == Waiting::Spinning {
+            queue.set_interrupts(transport, false)?;
+        }
+        Ok(queue)
+    }
+
     /// How long to wait for a program: far beyond what is foreseen and what the card's own
     /// watchdog allows, so that the host only steps in when the card itself is stuck.
     fn patience(&self, predicted: u64) -> Patience {

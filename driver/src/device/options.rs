@@ -13,6 +13,16 @@ pub enum Policy {
     Auto(Rates),
 }
 
+/// How the host learns that a program has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// It sleeps until the card's interrupt comes.
+    #[default]
+    Interrupt,
+    /// It looks into memory all the time: sooner by a few microseconds, for the price of a core.
+    Spinning,
+}
+
 /// Settings of a [`super::DeviceBackend`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -22,6 +32,8 @@ pub struct Options {
     pub timing: Timing,
     /// Entries of the queue pair, as a power of two, 1 to 12.
     pub queue_log2: u32,
+    /// How the host waits.
+    pub waiting: Waiting,
     /// Programs in flight at once, at least 1.
     pub in_flight: usize,
     /// Cycles without movement after which the card ends a program; 0: never.
@@ -38,6 +50,7 @@ impl Default for Options {
             policy: Policy::Device,
             timing: Timing::default(),
             queue_log2: 4,
+            waiting: Waiting::default(),
             in_flight: 4,
             watchdog: isa::regs::WATCHDOG_RESET,
             patience: Duration::from_secs(30),

@@ -364,7 +364,8 @@ impl Transport for Stubborn {
     }
 
     fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
-        match offset == isa::regs::CONTROL && self.stuck.load(Ordering::Relaxed) {
+        let resets = [isa::regs::CONTROL, isa::regs::QUEUE_CONTROL].contains(&offset);
+        match resets && self.stuck.load(Ordering::Relaxed) {
             true => self.function_reset(),
             false => self.card.write(offset, value),
         }

@@ -73,6 +73,29 @@ impl DmaMemory {
         self.backing.words()[index].store(value.to_le(), Ordering::Release);
     }
 
+    /// Reads the words from `first` on. What the card wrote before the last of them is visible
+    /// afterwards.
+    ///
+    /// # Panics
+    /// If the region ends before.
+    pub fn load_all(&self, first: usize, out: &mut [u32]) {
+        let words = &self.backing.words()[first..][..out.len()];
+        for (out, word) in out.iter_mut().zip(words) {
+            *out = u32::from_le(word.load(Ordering::Acquire));
+        }
+    }
+
+    /// Writes the words from `first` on. Whoever sees one sees all that was written before.
+    ///
+    /// # Panics
+    /// If the region ends before.
+    pub fn store_all(&self, first: usize, values: &[u32]) {
+        let words = &self.backing.words()[first..][..values.len()];
+        for (word, value) in words.iter().zip(values) {
+            word.store(value.to_le(), Ordering::Release);
+        }
+    }
+
     /// Copies bytes from `offset` on out of the region.
     ///
     /// # Panics

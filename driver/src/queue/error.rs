@@ -57,12 +57,20 @@ pub enum QueueError {
     /// The card describes itself with a shape that no card can have.
     #[error("the card describes itself with a shape that no card has: {0}")]
     Config(#[from] isa::config::ConfigError),
-    /// The card does not come out of its reset.
-    #[error("the card does not end its reset: CONTROL {control:#x}, STATUS {status:#x}")]
+    /// The card has fewer queues.
+    #[error("the card has {queues} queues, and none with the number {queue}")]
+    NoQueue {
+        /// Which was asked for, from 0 on.
+        queue: u32,
+        /// Queues of the card.
+        queues: u32,
+    },
+    /// The card, or one of its queues, does not come out of its reset.
+    #[error("the card does not end its reset: control {control:#x}, status {status:#x}")]
     Reset {
-        /// Register CONTROL.
+        /// Its register CONTROL or QUEUE_CONTROL.
         control: u32,
-        /// Register STATUS.
+        /// Its register STATUS or QUEUE_STATUS.
         status: u32,
     },
     /// No completion came in time.

@@ -5,19 +5,24 @@ mod start;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use isa::command::Command;
 use isa::error::ErrorCode;
 use isa::queue::{COMPLETION_FIELDS, COMPLETION_WORDS, Completion, SUBMISSION_WORDS, Submission};
-use isa::record::reserved_bits_are_zero;
+use isa::record::reserved_bits;
 use isa::regs;
 
 use crate::dma::{DmaMemory, Retired};
 use crate::transport::{Patience, Transport, Wake};
 
 pub use error::{ProgramError, QueueError};
-pub use start::{identify, reset};
+pub use start::{identify, reset, reset_queue};
 
+/// Bits of a completion that are always zero.
+const RESERVED: [u32; COMPLETION_WORDS] = reserved_bits(COMPLETION_FIELDS);
+/// Looks for a completion between two looks at the time.
+const LOOKS: u32 = 64;
 /// Interrupts without a completion that are put up with in one wait.
 const SPURIOUS_INTERRUPTS: u32 = 64;
 
@@ -33,7 +38,7 @@ pub struct Finished {
     /// What [`QueuePair::submit`] returned.
     pub tag: u64,
     /// Success, or what the card says went wrong.
-    pub result: Result<(), ProgramError>,
+    pub result: Result<(), Box<ProgramError>>,
     /// Cycles from the moment that the card took the submission; 0 on a card without a clock.
     pub cycles: u64,
     /// Proof that the card has let go of the program's memory.
@@ -51,6 +56,8 @@ pub struct QueuePair {
     tail: u32,
     head: u32,
     phase: u8,
+    /// Completions that were taken and not given back to the card.
+    kept: u32,
     next_tag: u64,
     outstanding: VecDeque<Pending>,
 }
@@ -98,9 +105,7 @@ impl QueuePair {
             tag,
         };
         let first = self.tail as usize * SUBMISSION_WORDS;
-        for (index, word) in entry.encode().into_iter().enumerate() {
-            self.submissions.store(first + index, word);
-        }
+        self.submissions.store_all(first, &entry.encode());
         self.tail = (self.tail + 1) & (self.entries - 1);
         self.outstanding.push_back(Pending { tag, commands });
         transport.write(self.register(regs::SQ_TAIL), self.tail)?;
@@ -120,16 +125,19 @@ impl QueuePair {
             return Ok(None);
         }
         let mut words = [0; COMPLETION_WORDS];
-        for (index, word) in words.iter_mut().enumerate() {
-            *word = self.completions.load(first + index);
-        }
+        self.completions.load_all(first, &mut words);
         let finished = self.validate(&words)?;
         self.outstanding.pop_front();
         self.head = (self.head + 1) & (self.entries - 1);
         if self.head == 0 {
             self.phase ^= 1;
         }
-        transport.write(self.register(regs::CQ_HEAD), self.head)?;
+        // The card needs the entries back only before its ring is full: one write for many.
+        self.kept += 1;
+        if self.kept >= self.entries / 2 {
+            self.kept = 0;
+            transport.write(self.register(regs::CQ_HEAD), self.head)?;
+        }
         Ok(Some(finished))
     }
 
@@ -147,28 +155,86 @@ impl QueuePair {
                 return Ok(finished);
             }
             let wake = transport.wait(patience)?;
-            // Clear before the next look, so that a completion in between raises it anew.
+            // Clear before the next look, so that a completion in between raises it anew. The
+            // interrupt may also be lost, and the completion there all the same.
             transport.write(self.register(regs::IRQ_STATUS), regs::IRQ_COMPLETION)?;
+            if let Some(finished) = self.poll(transport)? {
+                return Ok(finished);
+            }
+            self.check(transport)?;
             if wake == Wake::Expired {
-                // The interrupt may be lost and the completion there all the same.
-                if let Some(finished) = self.poll(transport)? {
-                    return Ok(finished);
-                }
                 break;
             }
         }
-        let status = transport.read(regs::STATUS)?;
-        if status & regs::STATUS_FATAL != 0 {
+        Err(self.timeout(transport)?)
+    }
+
+    /// Looks for the next completion until it is there, without sleeping and, but for a card in
+    /// this process, without asking anybody: for those who have a core to spend.
+    ///
+    /// # Errors
+    /// Those of [`Self::wait`].
+    pub fn spin(
+        &mut self,
+        transport: &mut dyn Transport,
+        patience: Patience,
+    ) -> Result<Finished, QueueError> {
+        let (start, first) = (Instant::now(), transport.clock());
+        loop {
+            for _ in 0..LOOKS {
+                if let Some(finished) = self.poll(transport)? {
+                    return Ok(finished);
+                }
+                std::hint::spin_loop();
+            }
+            transport.progress()?;
+            let cycles = transport.clock().zip(first).map(|(now, first)| now - first);
+            let expired = match cycles {
+                Some(cycles) => cycles > patience.cycles,
+                None => start.elapsed() > patience.time,
+            };
+            if expired {
+                if let Some(finished) = self.poll(transport)? {
+                    return Ok(finished);
+                }
+                self.check(transport)?;
+                return Err(self.timeout(transport)?);
+            }
+        }
+    }
+
+    /// Lets completions raise the interrupt, as they do at the start, or not.
+    ///
+    /// # Errors
+    /// A broken transport.
+    pub fn set_interrupts(
+        &mut self,
+        transport: &mut dyn Transport,
+        on: bool,
+    ) -> Result<(), QueueError> {
+        let interrupts = if on { regs::QUEUE_IRQ_ENABLE } else { 0 };
+        let control = self.register(regs::QUEUE_CONTROL);
+        Ok(transport.write(control, regs::QUEUE_ENABLE | interrupts)?)
+    }
+
+    /// Asks the card whether it can still complete anything.
+    fn check(&self, transport: &mut dyn Transport) -> Result<(), QueueError> {
+        if transport.read(regs::STATUS)? & regs::STATUS_FATAL != 0 {
             return Err(QueueError::Fatal(transport.read(regs::ERROR)?));
         }
         let status = transport.read(self.register(regs::QUEUE_STATUS))?;
-        let error = transport.read(self.register(regs::QUEUE_ERROR))?;
         if status & regs::QUEUE_FAILED != 0 {
+            let error = transport.read(self.register(regs::QUEUE_ERROR))?;
             return Err(QueueError::Failed(error));
         }
-        Err(QueueError::Timeout {
-            status,
-            error,
+        Ok(())
+    }
+
+    /// What to say of a card that did not complete in time.
+    fn timeout(&self, transport: &mut dyn Transport) -> Result<QueueError, QueueError> {
+        Ok(QueueError::Timeout {
+            status: transport.read(self.register(regs::QUEUE_STATUS))?,
+            error: transport.read(self.register(regs::QUEUE_ERROR))?,
             outstanding: self.outstanding.len(),
         })
     }
@@ -179,7 +245,11 @@ impl QueuePair {
             what,
             words: *words,
         };
-        if !reserved_bits_are_zero(words, &[COMPLETION_FIELDS]) {
+        if words
+            .iter()
+            .zip(RESERVED)
+            .any(|(word, mask)| word & mask != 0)
+        {
             return Err(bad("a reserved bit is set"));
         }
         let entry = Completion::from_words(words);
@@ -206,11 +276,11 @@ impl QueuePair {
             }
             (ErrorCode::Success, _) => Ok(()),
             (_, None) => return Err(bad("the failed command is beyond the program")),
-            (cause, command) => Err(ProgramError {
+            (cause, command) => Err(Box::new(ProgramError {
                 cause,
                 index: entry.command,
                 command,
-            }),
+            })),
         };
         Ok(Finished {
             tag: entry.tag,

@@ -9,14 +9,15 @@ use isa::regs;
 
 use super::{QueueError, QueuePair};
 use crate::dma::Retired;
-use crate::transport::{Patience, Transport};
+use crate::transport::{Claim, Patience, Transport};
 
-/// Looks at a card in reset before it is given up.
-const RESET_LOOKS: u32 = 100;
+/// Looks at a card in reset before it is given up. Together with [`RESET_PAUSE`] longer than a read
+/// may stay unanswered ([`regs::LINK_TIMEOUT`]), which a reset waits for.
+const RESET_LOOKS: u32 = 400;
 /// Pause between two looks.
 const RESET_PAUSE: Patience = Patience {
     cycles: 1_000,
-    time: Duration::from_millis(1),
+    time: Duration::from_millis(5),
 };
 
 /// Checks that a Systole card answers, and reads its shape.
@@ -37,29 +38,71 @@ pub fn identify(transport: &mut dyn Transport) -> Result<Config, QueueError> {
     Ok(config)
 }
 
-/// Resets the card. Afterwards it touches no memory and no program runs.
+/// Resets the card with all of its queues, by its register or else the whole function; where
+/// another who shares it has done so since, that was enough. Afterwards the card touches no memory
+/// that it was given before, and no program of then runs.
 ///
 /// # Errors
 /// [`QueueError::Reset`] when it does not come out of reset, or a broken transport.
 pub fn reset(transport: &mut dyn Transport) -> Result<Retired, QueueError> {
+    let Claim::Granted(turn) = transport.claim_reset() else {
+        return Ok(Retired::witnessed());
+    };
+    let retired =
+        reset_by_register(transport).or_else(|error| match transport.function_reset() {
+            Ok(()) => reset_by_register(transport),
+            Err(_) => Err(error),
+        })?;
+    turn.succeeded();
+    Ok(retired)
+}
+
+fn reset_by_register(transport: &mut dyn Transport) -> Result<Retired, QueueError> {
     transport.write(regs::CONTROL, regs::CONTROL_RESET)?;
-    for _ in 0..RESET_LOOKS {
-        let control = transport.read(regs::CONTROL)?;
-        let status = transport.read(regs::STATUS)?;
-        if control & regs::CONTROL_RESET == 0 && status == 0 {
-            return Ok(Retired::witnessed());
+    settle(transport, regs::CONTROL, regs::CONTROL_RESET, regs::STATUS)
+}
+
+/// Resets the queue that `transport` is the way to. Afterwards no program of it runs, and the card
+/// touches none of its memory; the other queues go on.
+///
+/// # Errors
+/// [`QueueError::Reset`] when it does not come out of reset: the whole card needs one then. Or a
+/// broken transport.
+pub fn reset_queue(transport: &mut dyn Transport) -> Result<Retired, QueueError> {
+    let register = |register| regs::of_queue(transport.queue(), register);
+    let (control, status) = (register(regs::QUEUE_CONTROL), register(regs::QUEUE_STATUS));
+    if transport.read(regs::STATUS)? & regs::STATUS_FATAL != 0 {
+        return Err(QueueError::Fatal(transport.read(regs::ERROR)?));
+    }
+    transport.write(control, regs::QUEUE_RESET)?;
+    settle(transport, control, regs::QUEUE_RESET, status)
+}
+
+/// Waits until the bit `reset` of `control`, and all of `status`, are zero.
+fn settle(
+    transport: &mut dyn Transport,
+    control: u32,
+    reset: u32,
+    status: u32,
+) -> Result<Retired, QueueError> {
+    for look in 0.. {
+        let now = (transport.read(control)?, transport.read(status)?);
+        if now.0 & reset == 0 && now.1 == 0 {
+            break;
+        }
+        if look == RESET_LOOKS {
+            return Err(QueueError::Reset {
+                control: now.0,
+                status: now.1,
+            });
         }
         transport.wait(RESET_PAUSE)?;
     }
-    let (control, status) = (
-        transport.read(regs::CONTROL)?,
-        transport.read(regs::STATUS)?,
-    );
-    Err(QueueError::Reset { control, status })
+    Ok(Retired::witnessed())
 }
 
 impl QueuePair {
-    /// Starts a queue of a card that was just [`reset`], with rings of `2^log2` entries (`log2` is
+    /// Starts a queue that was just [`reset`], by itself or with the card, with rings of `2^log2` entries (`log2` is
     /// brought into 1 to 12), and sets the card's watchdog to `watchdog` cycles (0: never). `queue`
     /// must be less than what the card has, see [`Config::queues`].
     ///
@@ -100,8 +143,9 @@ impl QueuePair {
             tail: 0,
             head: 0,
             phase: 1,
+            kept: 0,
             next_tag: 1,
-            outstanding: VecDeque::new(),
+            outstanding: VecDeque::with_capacity(entries as usize),
         })
     }
 }

@@ -141,6 +141,56 @@ fn completions_are_believed_only_when_they_fit() {
     );
 }
 
+#[test]
+fn every_queue_of_the_card_can_be_used() {
+    let mut card = card();
+    let queues = identify(&mut card).expect("a card").queues;
+    assert!(queues > 1);
+    reset(&mut card).expect("a reset");
+    for number in 0..queues {
+        let mut queue = QueuePair::start(&mut card, number, 2, 0).expect("a queue");
+        let (good, text) = program(&mut card, 1);
+        for round in 0..9 {
+            let tag = queue.submit(&mut card, good.address(), Arc::clone(&text));
+            let finished = queue.wait(&mut card, PATIENCE).expect("a completion");
+            assert_eq!(
+                finished.tag,
+                tag.expect("room"),
+                "queue {number}, round {round}"
+            );
+            finished.result.expect("a good program");
+        }
+    }
+}
+
+#[test]
+fn a_completion_that_cannot_be_written_is_named_and_harms_no_other_queue() {
+    let mut card = card();
+    reset(&mut card).expect("a reset");
+    let mut queues = [0, 3].map(|number| QueuePair::start(&mut card, number, 2, 0).expect("one"));
+    let (good, text) = program(&mut card, 1);
+    card.memory().set_tamper(Some(Box::new(
+        |access| !matches!(access, Access::Write(_, bytes) if bytes.len() == 32),
+    )));
+    let [broken, other] = &mut queues;
+    let submitted = broken.submit(&mut card, good.address(), Arc::clone(&text));
+    submitted.expect("room");
+    let error = broken.wait(&mut card, PATIENCE).expect_err("no completion");
+    assert!(
+        matches!(error, QueueError::Failed(code) if code == ErrorCode::WriteFault as u32),
+        "{error}"
+    );
+    card.memory().set_tamper(None);
+    // The interrupt of a queue that failed stays until its host resets it.
+    let control = isa::regs::of_queue(0, isa::regs::QUEUE_CONTROL);
+    card.write(control, isa::regs::QUEUE_RESET)
+        .expect("a write");
+    let submitted = other.submit(&mut card, good.address(), text);
+    submitted.expect("room");
+    let finished = other.wait(&mut card, PATIENCE).expect("a completion");
+    finished.result.expect("a good program");
+}
+
 /// A device that was pulled out.
 struct Gone;
 

@@ -320,6 +320,17 @@ impl Function for LocalFunction {
         }
     }
 
+    fn alarms(&self) -> u64 {
+        self.dma.faults().writes
+    }
+
+    fn alarm(&self) -> String {
+        match self.dma.faults().last_write {
+            Some(fault) => format!("a write of the card was lost: {fault}"),
+            None => "no write of the card was lost".into(),
+        }
+    }
+
     fn progress(&self) -> Result<(), TransportError> {
         self.lock().run(SLICE).map(drop)
     }

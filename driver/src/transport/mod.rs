@@ -9,6 +9,7 @@ mod port;
 mod signals;
 #[cfg(feature = "sim")]
 mod sim;
+mod user;
 
 use std::any::Any;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use local::LocalFunction;
 pub use model::ModelTransport;
 #[cfg(feature = "sim")]
 pub use sim::SimTransport;
+pub use user::UserFunction;
 
 /// How long to wait, in what the transport can count without a hang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,10 @@ pub enum TransportError {
     /// The card was reset by another who shares it. Nothing of before is left on it.
     #[error("the card was reset because another of its queues failed")]
     ResetElsewhere,
+    /// The machine reports that accesses of the card went wrong, so what is in memory cannot be
+    /// believed.
+    #[error("{0}")]
+    Alarm(String),
     /// No memory that the device can reach.
     #[error("cannot get {bytes} bytes of memory that the device can reach: {why}")]
     Memory {
@@ -108,6 +114,15 @@ pub trait Transport: Send {
     /// # Errors
     /// When the card cannot be reached.
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError>;
+
+    /// Asks whether what the card has done since the last time may be believed: completions do not
+    /// tell when a write was lost on its way.
+    ///
+    /// # Errors
+    /// [`TransportError::Alarm`], once for each way to the card.
+    fn check(&mut self) -> Result<(), TransportError> {
+        Ok(())
+    }
 
     /// Lets a card in this process run for a moment, for those who look into memory instead of
     /// waiting; other cards run by themselves.
@@ -189,6 +204,10 @@ impl Transport for Box<dyn Transport> {
 
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
         (**self).wait(patience)
+    }
+
+    fn check(&mut self) -> Result<(), TransportError> {
+        (**self).check()
     }
 
     fn progress(&mut self) -> Result<(), TransportError> {

@@ -1,7 +1,8 @@
 //! Interrupts that arrive through descriptors.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
@@ -33,20 +34,59 @@ impl AsFd for Signal {
     }
 }
 
-/// Waits until one of the signals can be taken, at most for `time`.
-pub(super) fn wait_any(signals: &[&Signal], time: Duration) -> Result<(), Errno> {
-    let end = Instant::now().checked_add(time);
+/// A report that concerns all who use a card. Each of them is to see it once.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    signal: Signal,
+    /// Times that it came.
+    count: Mutex<u64>,
+}
+
+impl Alarm {
+    pub(super) fn new() -> Result<Self, Errno> {
+        Ok(Self {
+            signal: Signal::new()?,
+            count: Mutex::new(0),
+        })
+    }
+
+    /// Times that it came so far.
+    pub(super) fn count(&self) -> u64 {
+        // Under the lock, so that whoever finds the signal taken finds it counted too.
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += u64::from(self.signal.take());
+        *count
+    }
+}
+
+impl AsFd for Alarm {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signal.as_fd()
+    }
+}
+
+/// Waits until one of the descriptors can be read, the peer of a socket is gone, or the time is
+/// over; says whether it is.
+pub(super) fn wait_any(
+    files: &[BorrowedFd<'_>],
+    peer: Option<BorrowedFd<'_>>,
+    end: Option<Instant>,
+) -> Result<bool, Errno> {
+    let files = files.iter().map(|file| (*file, PollFlags::IN));
+    // What comes over the socket is for others.
+    let peer = peer.map(|socket| (socket, PollFlags::RDHUP));
+    let mut list: Vec<PollFd<'_>> = files
+        .chain(peer)
+        .map(|(file, events)| PollFd::from_borrowed_fd(file, events))
+        .collect();
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         // A time beyond what the kernel counts is no limit.
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut list: Vec<PollFd<'_>> = signals
-            .iter()
-            .map(|signal| PollFd::new(*signal, PollFlags::IN))
-            .collect();
         match poll(&mut list, timeout.as_ref()) {
             Err(Errno::INTR) => {}
-            result => return result.map(drop),
+            Err(error) => return Err(error),
+            Ok(ready) => return Ok(ready == 0),
         }
     }
 }
@@ -58,12 +98,13 @@ mod tests {
     #[test]
     fn a_signal_is_taken_once() {
         let (one, two) = (Signal::new().expect("one"), Signal::new().expect("two"));
-        wait_any(&[&one, &two], Duration::from_millis(1)).expect("a wait");
+        let files = [one.as_fd(), two.as_fd()];
+        assert_eq!(wait_any(&files, None, Some(Instant::now())), Ok(true));
         assert!(!one.take() && !two.take());
         two.raise();
         two.raise();
         // A wait without end, so that one which does not see the signal does not end.
-        wait_any(&[&one, &two], Duration::MAX).expect("a wait");
+        assert_eq!(wait_any(&files, None, None), Ok(false));
         assert!(!one.take() && two.take());
         assert!(!two.take());
     }
@@ -73,11 +114,21 @@ mod tests {
         let signal = Signal::new().expect("a signal");
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| {
-                wait_any(&[&signal], Duration::from_secs(60)).expect("a wait");
+                wait_any(&[signal.as_fd()], None, None).expect("a wait");
                 signal.take()
             });
             signal.raise();
             assert!(waiter.join().expect("no panic"));
         });
+    }
+
+    #[test]
+    fn an_alarm_is_counted_once_for_all() {
+        let alarm = Alarm::new().expect("an alarm");
+        assert_eq!(alarm.count(), 0);
+        alarm.signal.raise();
+        assert_eq!((alarm.count(), alarm.count()), (1, 1));
+        alarm.signal.raise();
+        assert_eq!(alarm.count(), 2);
     }
 }

@@ -451,8 +451,7 @@ impl Logic for Control {
                         self.ended.next = true;
                         self.state.d.next = Phase::Idle;
                     }
-                }
-                if self.silent.val() {
+                } else if self.silent.val() & (!self.stop.val()) {
                     self.failing.next = true;
                     self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;

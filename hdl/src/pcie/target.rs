@@ -245,13 +245,11 @@ impl Target {
     pub fn new(words: usize, port_bytes: usize, memory_log2: Option<u32>) -> Self {
         let line = port_bytes / 4;
         let parts = line / words;
-        let memory_bytes = match memory_log2 {
-            Some(log2) => {
-                assert!((12..=32).contains(&log2), "4 KiB to 4 GiB of card memory");
-                1u64 << log2
-            }
-            None => 4,
-        };
+        // Without memory all offsets are good, as what goes there has no effect.
+        let memory_log2 = memory_log2.inspect(|log2| {
+            assert!((12..=32).contains(log2), "4 KiB to 4 GiB of card memory");
+        });
+        let memory_bytes = 1u64 << memory_log2.unwrap_or(32);
         let word = |count: usize| (0..count).map(|_| Signal::default()).collect();
         let inputs = |count: usize| (0..count).map(|_| Signal::default()).collect();
         let numbers = |count: usize| 0..count as u64;

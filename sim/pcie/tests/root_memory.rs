@@ -5,8 +5,10 @@ mod common;
 use std::collections::HashMap;
 
 use common::{BASE, BYTES, Bench, ID, request, settings};
-use pcie::root::{Fault, FaultKind, FromCard, Message, Options, Random};
-use pcie::stream::Beat;
+use isa::error::FaultCause;
+use isa::model::Memory;
+use pcie::root::{Fault, FaultKind, FromCard, Message, Options, Random, Root};
+use pcie::stream::{Beat, Joiner, beats};
 use pcie::tlp::{Id, Kind, Request, Status, Tlp};
 
 fn rough(seed: u64) -> Options {
@@ -274,7 +276,70 @@ fn interrupts_are_told_and_never_reach_memory() {
         (2, 1, 0)
     );
     bench.write(0xfee0_0000, &[0; 8]);
-    assert!(bench.broken().contains("one whole doubleword"));
+    bench.write(0xfee0_0001, &[0; 2]);
+    bench.run(100);
+    assert_eq!(
+        bench.root.take_message(),
+        None,
+        "one whole doubleword, or memory"
+    );
+    assert_eq!(bench.root.traffic().refused_writes, 2);
+}
+
+/// Memory that refuses everything, and says why.
+struct Refusing(FaultCause);
+
+impl Memory for Refusing {
+    fn read(&mut self, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+    fn write(&mut self, _: u64, _: &[u8]) -> bool {
+        false
+    }
+    fn cause(&self) -> FaultCause {
+        self.0
+    }
+}
+
+#[test]
+fn memory_says_why_it_refuses() {
+    for (cause, expected) in [
+        (FaultCause::Plain, Some((Status::Unsupported, false))),
+        (FaultCause::Unsupported, Some((Status::Unsupported, false))),
+        (FaultCause::BusMasterOff, Some((Status::Unsupported, false))),
+        (FaultCause::Abort, Some((Status::Abort, false))),
+        (FaultCause::Poisoned, Some((Status::Success, true))),
+        (FaultCause::Timeout, None),
+    ] {
+        let mut root = Root::new(&Options::default()).expect("good options");
+        root.set_settings(settings(128)).expect("good settings");
+        let read = Tlp::new(Kind::MemoryRead(request(1, BASE, 64))).encode();
+        let mut sent = beats(&read, 2).into_iter();
+        let mut joiner = Joiner::default();
+        let mut answer = None;
+        for _ in 0..500 {
+            let beat = sent.next();
+            let card = FromCard {
+                valid: beat.is_some(),
+                beat: beat.unwrap_or_default(),
+                ready: true,
+            };
+            let to_card = root
+                .cycle(&mut Refusing(cause), &card)
+                .expect("no broken rule");
+            if to_card.valid
+                && let Some(packet) = joiner.push(&to_card.beat)
+            {
+                let tlp = Tlp::decode(&packet).expect("a packet");
+                let (Kind::Completion(it) | Kind::CompletionData(it, _)) = tlp.kind else {
+                    panic!("{tlp:?}")
+                };
+                answer = Some((it.status, tlp.poisoned));
+            }
+        }
+        assert_eq!(answer, expected, "{cause:?}");
+        assert!(root.is_idle());
+    }
 }
 
 fn fault(kind: FaultKind, times: Option<u32>) -> Fault {

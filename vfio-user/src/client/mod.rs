@@ -4,7 +4,7 @@ mod connect;
 mod error;
 mod reader;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -498,6 +498,14 @@ impl Client {
                 None => Error::Disconnected { command },
             },
         }
+    }
+}
+
+/// For those who wait for several things at once: the descriptor hangs up (`POLLRDHUP`) when the
+/// server is gone. It must not be read or written.
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.calls.socket.as_fd()
     }
 }
 

@@ -189,6 +189,7 @@ impl Session {
             if let Err(error) = self.handle(&description, device, message) {
                 // The client does not listen any more. What it sent before is handled all the same.
                 self.inbox.end(Ended::of_socket(error));
+                self.calls.end();
             }
         }
         Ok(handled)

@@ -67,12 +67,19 @@ pub trait Function: DmaSpace {
     /// When they cannot be had.
     fn enable_vectors(&self, count: u32) -> Result<(), TransportError>;
 
-    /// Waits for a vector. What was signalled since the last wait for it counts. A card in this
-    /// process runs here.
+    /// Waits for a vector. What was signalled since the last wait for it counts. Ends early when
+    /// there is an alarm. A card in this process runs here.
     ///
     /// # Errors
-    /// When the card cannot be reached, or reports an error of its link.
+    /// When the card cannot be reached.
     fn wait(&self, vector: u32, patience: Patience) -> Result<Wake, TransportError>;
+
+    /// Times that an access of the card to memory was reported as lost, or its link as broken. The
+    /// card itself need not have noticed.
+    fn alarms(&self) -> u64;
+
+    /// What the last alarm was about.
+    fn alarm(&self) -> String;
 
     /// Lets a card in this process run for a moment; others run by themselves.
     ///
@@ -98,6 +105,3 @@ pub trait Function: DmaSpace {
         None
     }
 }
-
-#[cfg(test)]
-mod tests;

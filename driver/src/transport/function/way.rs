@@ -1,7 +1,6 @@
 //! The way to a card through any [`Function`].
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use isa::pci::{DEVICE_ID, MEMORY_BAR, REGISTER_BAR, VENDOR_ID};
@@ -9,7 +8,7 @@ use isa::regs::WINDOW_BYTES;
 
 use super::Function;
 use super::config::{self, COMMAND_BUS_MASTER, COMMAND_MEMORY};
-use super::turn::{Claim, Lock};
+use super::turn::{Claim, Resets};
 use crate::dma::DmaMemory;
 use crate::dma::pool::{CardMemory, Pool, Usage};
 use crate::transport::{Patience, Transport, TransportError, Wake};
@@ -23,8 +22,10 @@ const MOST_QUEUES: u32 = 8;
 pub struct FunctionTransport<F: Function> {
     card: Arc<Shared<F>>,
     queue: u32,
-    /// Resets of the card that this one knows of.
-    resets: u64,
+    /// The last reset of the card that this one knows of.
+    seen: u64,
+    /// Alarms that this one knows of.
+    alarms: u64,
 }
 
 /// What the ways to one card share.
@@ -34,8 +35,7 @@ struct Shared<F: Function> {
     memory: Option<CardMemory>,
     /// Vectors that are on.
     vectors: u32,
-    turn: Arc<Lock>,
-    resets: AtomicU64,
+    resets: Arc<Resets>,
     /// What a card that could not be stopped may still write to.
     limbo: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -72,20 +72,21 @@ impl<F: Function + 'static> FunctionTransport<F> {
             0 => None,
             _ => function.card_memory(MEMORY_BAR)?.map(CardMemory::new),
         };
+        let alarms = function.alarms();
         let function = Arc::new(function);
         let card = Shared {
             pool: Pool::new(Arc::clone(&function) as _),
             function,
             memory,
             vectors,
-            turn: Arc::default(),
-            resets: AtomicU64::new(0),
+            resets: Arc::default(),
             limbo: Mutex::default(),
         };
         Ok(Self {
             card: Arc::new(card),
             queue: 0,
-            resets: 0,
+            seen: 0,
+            alarms,
         })
     }
 
@@ -94,7 +95,8 @@ impl<F: Function + 'static> FunctionTransport<F> {
         (queue < self.card.vectors).then(|| Self {
             card: Arc::clone(&self.card),
             queue,
-            resets: 0,
+            seen: 0,
+            alarms: self.card.function.alarms(),
         })
     }
 
@@ -114,8 +116,8 @@ impl<F: Function + 'static> FunctionTransport<F> {
     }
 
     /// Whether nobody else has reset the card.
-    fn check(&self) -> Result<(), TransportError> {
-        match self.card.resets.load(Ordering::Acquire) == self.resets {
+    fn check_resets(&self) -> Result<(), TransportError> {
+        match self.card.resets.are_at(self.seen) {
             true => Ok(()),
             false => Err(TransportError::ResetElsewhere),
         }
@@ -159,7 +161,7 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
     }
 
     fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
-        self.check()?;
+        self.check_resets()?;
         self.card
             .function
             .write32(REGISTER_BAR, within(offset)?, value)
@@ -175,7 +177,19 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
 
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
         self.check()?;
-        self.card.function.wait(self.queue, patience)
+        let wake = self.card.function.wait(self.queue, patience)?;
+        self.check()?;
+        Ok(wake)
+    }
+
+    fn check(&mut self) -> Result<(), TransportError> {
+        self.check_resets()?;
+        let alarms = self.card.function.alarms();
+        if alarms != self.alarms {
+            self.alarms = alarms;
+            return Err(TransportError::Alarm(self.card.function.alarm()));
+        }
+        Ok(())
     }
 
     fn progress(&mut self) -> Result<(), TransportError> {
@@ -195,15 +209,7 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
     }
 
     fn claim_reset(&mut self) -> Claim {
-        let turn = self.card.turn.take();
-        let resets = self.card.resets.load(Ordering::Acquire);
-        if resets != self.resets {
-            self.resets = resets;
-            return Claim::Done;
-        }
-        self.resets = resets + 1;
-        self.card.resets.store(self.resets, Ordering::Release);
-        Claim::Granted(turn)
+        self.card.resets.claim(&mut self.seen)
     }
 
     fn keep(&mut self, memory: Box<dyn Any + Send>) {

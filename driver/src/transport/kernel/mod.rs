@@ -7,9 +7,10 @@ mod open;
 mod space;
 
 use std::ops::RangeInclusive;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use rustix::io::{Errno, pread, pwrite};
 use vfio_bindings::bindings::vfio::{
@@ -18,7 +19,7 @@ use vfio_bindings::bindings::vfio::{
 };
 
 use super::function::Function;
-use super::signals::{Signal, wait_any};
+use super::signals::{Alarm, Signal, wait_any};
 use super::{Patience, TransportError, Wake};
 use crate::dma::mapping::Mapping;
 use crate::dma::pool::DmaSpace;
@@ -41,7 +42,7 @@ pub struct KernelFunction {
     config: Region,
     signals: OnceLock<Vec<Signal>>,
     /// The kernel reports an error of the link.
-    error: Option<Signal>,
+    error: Option<Alarm>,
     /// The kernel wants the device back.
     request: Option<Signal>,
     /// It has said so.
@@ -100,11 +101,11 @@ impl KernelFunction {
             false => 0,
         };
         // Reports of the kernel are a help, not a need.
-        let report = |index| {
-            let signal = Signal::new().ok().filter(|_| vectors(index) > 0)?;
-            ioctl::set_vectors(device.as_fd(), index, &[signal.as_fd()]).ok()?;
-            Some(signal)
+        let report = |index, signal: BorrowedFd<'_>| {
+            vectors(index) > 0 && ioctl::set_vectors(device.as_fd(), index, &[signal]).is_ok()
         };
+        let error = Alarm::new().ok();
+        let request = Signal::new().ok();
         let ranges = space
             .ranges()
             .map_err(failed("the IOMMU does not tell its range of addresses"))?;
@@ -113,8 +114,8 @@ impl KernelFunction {
             bars,
             config,
             signals: OnceLock::new(),
-            error: report(VFIO_PCI_ERR_IRQ_INDEX),
-            request: report(VFIO_PCI_REQ_IRQ_INDEX),
+            error: error.filter(|alarm| report(VFIO_PCI_ERR_IRQ_INDEX, alarm.as_fd())),
+            request: request.filter(|signal| report(VFIO_PCI_REQ_IRQ_INDEX, signal.as_fd())),
             leaving: AtomicBool::new(false),
             vectors: vectors(VFIO_PCI_MSIX_IRQ_INDEX),
             resettable: flags & VFIO_DEVICE_FLAGS_RESET != 0,
@@ -321,20 +322,30 @@ impl Function for KernelFunction {
             let text = format!("vector {vector} of the device is not switched on");
             return Err(TransportError::Broken(text));
         };
-        let reports = self.error.iter().chain(&self.request);
-        let all: Vec<&Signal> = std::iter::once(signal).chain(reports).collect();
-        wait_any(&all, patience.time)
-            .map_err(broken("the kernel does not let this process wait"))?;
-        self.check()?;
-        if self.error.as_ref().is_some_and(Signal::take) {
-            return Err(TransportError::Broken(
-                "the kernel reports an error of the card's PCIe link (see `dmesg`)".into(),
-            ));
+        let end = Instant::now().checked_add(patience.time);
+        let alarms = self.alarms();
+        let mut files = vec![signal.as_fd()];
+        files.extend(self.error.as_ref().map(AsFd::as_fd));
+        files.extend(self.request.as_ref().map(AsFd::as_fd));
+        loop {
+            let expired = wait_any(&files, None, end)
+                .map_err(broken("the kernel does not let this process wait"))?;
+            self.check()?;
+            if signal.take() {
+                return Ok(Wake::Interrupt);
+            }
+            if expired || self.alarms() != alarms {
+                return Ok(Wake::Expired);
+            }
         }
-        Ok(match signal.take() {
-            true => Wake::Interrupt,
-            false => Wake::Expired,
-        })
+    }
+
+    fn alarms(&self) -> u64 {
+        self.error.as_ref().map_or(0, Alarm::count)
+    }
+
+    fn alarm(&self) -> String {
+        "the kernel reports an error of the card's PCIe link (see `dmesg`)".into()
     }
 
     fn reset(&self) -> Result<(), TransportError> {

@@ -32,7 +32,7 @@ use rules::Rules;
 /// The root complex as requester and completer.
 pub const ROOT_ID: Id = Id(0);
 
-/// Writes to these addresses are interrupts.
+/// Writes of one whole doubleword to these addresses are interrupts.
 pub const INTERRUPT_ADDRESSES: std::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 /// The card broke a rule of the link: a bug in the RTL.
@@ -304,7 +304,8 @@ impl Root {
             }
             HeaderKind::MemoryWrite(request) => {
                 rules::request(words, &header, request, &self.settings, false)?;
-                self.commit(memory, request, payload)
+                self.commit(memory, request, payload);
+                Ok(())
             }
             HeaderKind::Completion(completion) | HeaderKind::CompletionData(completion, _) => {
                 if completion.requester != ROOT_ID {
@@ -320,24 +321,15 @@ impl Root {
     }
 
     /// Writes the bytes that count.
-    fn commit(
-        &mut self,
-        memory: &mut (impl Memory + ?Sized),
-        request: &Request,
-        payload: &[u32],
-    ) -> Result<(), String> {
-        if INTERRUPT_ADDRESSES.contains(&request.address) {
-            if request.dwords != 1 || request.first_be != 15 {
-                return Err(format!(
-                    "an interrupt is one whole doubleword: {request:x?}"
-                ));
-            }
+    fn commit(&mut self, memory: &mut (impl Memory + ?Sized), request: &Request, payload: &[u32]) {
+        let is_message = request.dwords == 1 && request.first_be == 15;
+        if is_message && INTERRUPT_ADDRESSES.contains(&request.address) {
             self.traffic.interrupts += 1;
             self.messages.push_back(Message {
                 address: request.address,
                 data: payload[0].swap_bytes(),
             });
-            return Ok(());
+            return;
         }
         self.traffic.writes += 1;
         self.scratch.clear();
@@ -369,7 +361,6 @@ impl Root {
             }
         }
         self.traffic.refused_writes += u64::from(!good);
-        Ok(())
     }
 
     /// Offers a beat to the card.

@@ -8,6 +8,7 @@ use super::packet::Packet;
 use super::random::Dice;
 use super::stats::Traffic;
 use crate::tlp::{Completion, Header, HeaderKind, Request, Status};
+use isa::error::FaultCause;
 use isa::model::Memory;
 
 /// Most bytes of a read.
@@ -164,7 +165,12 @@ impl Reads {
             data[to..to.next_multiple_of(4)].fill(0xa5);
             if !memory.read(read.cursor, &mut data[from..to]) {
                 traffic.refused_reads += 1;
-                read.fault = Some(FaultKind::Unsupported);
+                read.fault = Some(match memory.cause() {
+                    FaultCause::Timeout => FaultKind::Dropped,
+                    FaultCause::Poisoned => FaultKind::Poisoned,
+                    FaultCause::Abort => FaultKind::Abort,
+                    _ => FaultKind::Unsupported,
+                });
             }
         }
         // The payload of this completion: to a boundary, or to the end.

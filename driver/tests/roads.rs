@@ -1,0 +1,362 @@
+//! The same driver on every road that this machine has: a card in this process and one behind the
+//! socket of a server.
+
+#![cfg(feature = "sim")]
+
+mod road;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use isa::config::Config;
+use isa::regs;
+use sim::FunctionalCard;
+use sim::dma::DmaTable;
+use sim::function::{CardMemory, Function as SimFunction, FunctionError};
+use systole::backend::{Outcome, Place};
+use systole::cpu::CpuBackend;
+use systole::device::{DeviceBackend, Options, Waiting};
+use systole::queue::{QueueError, reset};
+use systole::transport::{
+    Function, FunctionTransport, LocalFunction, Transport, TransportError, UserFunction,
+};
+
+use road::{Product, Server, backend, config, local, on_card};
+
+#[track_caller]
+fn on_cpu(outcome: &Outcome, why: &str) {
+    let report = &outcome.report;
+    assert_eq!(report.place, Place::Cpu);
+    assert!(report.reason.contains(why), "{}", report.reason);
+}
+
+fn products_run<F: Function + 'static>(transport: FunctionTransport<F>) {
+    for waiting in [Waiting::Interrupt, Waiting::Spinning] {
+        let options = Options {
+            waiting,
+            ..Options::default()
+        };
+        let way = transport.queue(1).expect("a second queue");
+        let mut backend = backend(way, options);
+        for seed in 0..3 {
+            let product = Product::new(seed);
+            let before = transport.card_memory_free();
+            on_card(&product.run(&mut backend));
+            let kept = transport.card_memory_free();
+            assert!(kept < before, "the weights are not in the card's memory");
+            on_card(&product.run(&mut backend));
+            assert_eq!(transport.card_memory_free(), kept, "they were packed again");
+        }
+        assert_eq!(backend.faults(), 0);
+        drop(backend);
+        assert_eq!(transport.card_memory_free(), 1 << 20);
+        assert_eq!(transport.usage().used, 0);
+    }
+}
+
+#[test]
+fn products_run_on_a_card_in_this_process() {
+    products_run(local());
+}
+
+#[test]
+fn products_run_behind_a_socket() {
+    let mut server = Server::start();
+    products_run(server.open());
+    // Several clients in a row.
+    products_run(server.open());
+    server.end();
+}
+
+fn queues_run_side_by_side<F: Function + 'static>(transport: FunctionTransport<F>) {
+    std::thread::scope(|scope| {
+        for queue in 0..config().queues {
+            let way = transport.queue(queue).expect("a queue");
+            scope.spawn(move || {
+                let mut backend = backend(way, Options::default());
+                for seed in 0..20 {
+                    let product = Product::new(u64::from(queue) * 100 + seed);
+                    on_card(&product.run(&mut backend));
+                }
+                assert_eq!(backend.faults(), 0);
+            });
+        }
+    });
+    assert!(transport.queue(config().queues).is_none());
+}
+
+#[test]
+fn queues_run_side_by_side_in_this_process() {
+    queues_run_side_by_side(local());
+}
+
+#[test]
+fn queues_run_side_by_side_behind_a_socket() {
+    let server = Server::start();
+    queues_run_side_by_side(server.open());
+}
+
+fn neighbours_are_told<F: Function + 'static>(mut first: FunctionTransport<F>) {
+    let second = first.queue(1).expect("a second queue");
+    let product = Product::new(1);
+    let mut backend = backend(second, Options::default());
+    on_card(&product.run(&mut backend));
+    // Its registers take no write before it has seen the reset.
+    let early = first.write(regs::SQ_TAIL, 0);
+    assert!(matches!(early, Err(TransportError::ResetElsewhere)));
+    reset(&mut first).expect("nothing is left to reset");
+    on_card(&product.run(&mut backend));
+    reset(&mut first).expect("a reset");
+    on_cpu(&product.run(&mut backend), "another of its queues");
+    assert_eq!(backend.faults(), 1);
+    on_card(&product.run(&mut backend));
+    first
+        .write(regs::SQ_TAIL, 0)
+        .expect("its neighbour had no need of a reset");
+}
+
+#[test]
+fn neighbours_are_told_of_a_reset() {
+    neighbours_are_told(local());
+    let server = Server::start();
+    neighbours_are_told(server.open());
+}
+
+fn strays_are_noticed<F: Function + 'static>(first: FunctionTransport<F>) {
+    let mut stray = first.queue(2).expect("a third queue");
+    let mut backend = backend(first, Options::default());
+    let product = Product::new(1);
+    on_card(&product.run(&mut backend));
+    // A queue whose rings lie where nothing is mapped.
+    reset(&mut stray).expect("it was reset with the card");
+    let at = |register| regs::of_queue(2, register);
+    for (register, value) in [
+        (regs::SQ_BASE_HI, 0x70_0000),
+        (regs::CQ_BASE_HI, 0x70_0000),
+        (regs::QUEUE_CONTROL, regs::QUEUE_ENABLE),
+        (regs::SQ_TAIL, 1),
+    ] {
+        stray.write(at(register), value).expect("a write");
+    }
+    for _ in 0..100 {
+        // It has nothing to tell that the status does not.
+        let _ = stray.progress();
+        if stray.read(at(regs::QUEUE_STATUS)).expect("a status") & regs::QUEUE_FAILED != 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // A lost write may have been any queue's: what runs is done again by the CPU, once.
+    on_cpu(&product.run(&mut backend), "card");
+    on_card(&product.run(&mut backend));
+    assert_eq!(backend.faults(), 1);
+}
+
+#[test]
+fn writes_that_go_astray_are_noticed() {
+    strays_are_noticed(local());
+    let server = Server::start();
+    strays_are_noticed(server.open());
+}
+
+#[test]
+fn a_server_that_ends_is_a_card_that_is_gone() {
+    let mut server = Server::start();
+    let mut backend = backend(server.open(), Options::default());
+    let product = Product::new(1);
+    on_card(&product.run(&mut backend));
+    server.end();
+    on_cpu(&product.run(&mut backend), "the device is gone");
+    on_cpu(&product.run(&mut backend), "out of use");
+    assert_eq!(backend.faults(), 1);
+}
+
+#[test]
+fn a_server_that_ends_wakes_who_waits() {
+    let mut server = Server::start();
+    let mut transport = server.open();
+    reset(&mut transport).expect("a reset");
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            // A wait that does not see it does not end.
+            let patience = systole::transport::Patience {
+                cycles: u64::MAX,
+                time: Duration::MAX,
+            };
+            transport.wait(patience)
+        });
+        server.end();
+        let woken = waiter.join().expect("no panic");
+        assert!(
+            matches!(woken, Err(TransportError::Gone { .. })),
+            "{woken:?}"
+        );
+    });
+}
+
+/// A card that can be pulled out, or be another device.
+struct Odd {
+    card: FunctionalCard,
+    /// Everything reads all ones.
+    pulled: Arc<AtomicBool>,
+    vendor: u8,
+}
+
+impl SimFunction for Odd {
+    fn config_read(&mut self, offset: u16, data: &mut [u8]) {
+        self.card.config_read(offset, data);
+        if self.pulled.load(Ordering::Relaxed) {
+            data.fill(0xff);
+        } else if offset == 0 {
+            data[0] ^= self.vendor;
+        }
+    }
+
+    fn config_write(&mut self, offset: u16, data: &[u8]) {
+        self.card.config_write(offset, data);
+    }
+
+    fn bar_size(&self, bar: u8) -> u64 {
+        self.card.bar_size(bar)
+    }
+
+    fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
+        self.card.bar_read(bar, offset, data)?;
+        if self.pulled.load(Ordering::Relaxed) {
+            data.fill(0xff);
+        }
+        Ok(())
+    }
+
+    fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), FunctionError> {
+        match self.pulled.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => self.card.bar_write(bar, offset, data),
+        }
+    }
+
+    fn reset(&mut self) -> Result<(), FunctionError> {
+        self.card.reset()
+    }
+
+    fn run(&mut self, cycles: u64) -> Result<bool, FunctionError> {
+        match self.pulled.load(Ordering::Relaxed) {
+            true => Ok(false),
+            false => self.card.run(cycles),
+        }
+    }
+
+    fn take_interrupts(&mut self) -> u64 {
+        self.card.take_interrupts()
+    }
+
+    fn dma(&self) -> &Arc<DmaTable> {
+        self.card.dma()
+    }
+
+    fn card_memory(&self) -> Option<&Arc<CardMemory>> {
+        self.card.card_memory()
+    }
+
+    fn cycles(&self) -> Option<u64> {
+        self.card.cycles()
+    }
+}
+
+fn odd(vendor: u8) -> (LocalFunction, Arc<AtomicBool>) {
+    let pulled = Arc::new(AtomicBool::new(false));
+    let card = Odd {
+        card: FunctionalCard::new(&config()).expect("a card"),
+        pulled: Arc::clone(&pulled),
+        vendor,
+    };
+    (LocalFunction::new(card, "odd card"), pulled)
+}
+
+#[test]
+fn a_card_that_is_pulled_out_is_gone() {
+    let (function, pulled) = odd(0);
+    let transport = FunctionTransport::open(function).expect("it opens");
+    let mut backend = backend(transport, Options::default());
+    let product = Product::new(5);
+    on_card(&product.run(&mut backend));
+    pulled.store(true, Ordering::Relaxed);
+    on_cpu(&product.run(&mut backend), "the device is gone");
+    on_cpu(&product.run(&mut backend), "out of use");
+}
+
+#[test]
+fn only_cards_are_opened() {
+    let (function, _) = odd(1);
+    let refused = FunctionTransport::open(function)
+        .err()
+        .expect("another vendor");
+    let text = refused.to_string();
+    assert!(
+        text.contains("10ef:5359") && text.contains("10ee:5359"),
+        "{text}"
+    );
+    let (function, pulled) = odd(0);
+    pulled.store(true, Ordering::Relaxed);
+    let refused = FunctionTransport::open(function).err();
+    assert!(
+        matches!(refused, Some(TransportError::Gone { .. })),
+        "{refused:?}"
+    );
+    let nobody = UserFunction::connect("/nowhere/at/all".as_ref()).err();
+    let text = nobody.expect("nobody is there").to_string();
+    assert!(text.contains("/nowhere/at/all"), "{text}");
+}
+
+#[test]
+fn a_card_with_one_queue_has_no_second() {
+    let card = FunctionalCard::new(&Config {
+        queues: 1,
+        card_memory_mib: 0,
+        ..config()
+    });
+    let function = LocalFunction::new(card.expect("a card"), "small card");
+    let mut transport = FunctionTransport::open(function).expect("it opens");
+    assert!(transport.queue(1).is_none());
+    assert!(transport.allocate_on_card(4).is_none());
+    let mut backend = backend(transport, Options::default());
+    on_card(&Product::new(7).run(&mut backend));
+    // A way that does not know how many queues the card has.
+    struct Second(systole::transport::ModelTransport);
+    impl Transport for Second {
+        fn describe(&self) -> &str {
+            "second queue"
+        }
+        fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+            self.0.read_raw(offset)
+        }
+        fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
+            self.0.write(offset, value)
+        }
+        fn allocate(&mut self, bytes: usize) -> Result<systole::dma::DmaMemory, TransportError> {
+            self.0.allocate(bytes)
+        }
+        fn wait(
+            &mut self,
+            patience: systole::transport::Patience,
+        ) -> Result<systole::transport::Wake, TransportError> {
+            self.0.wait(patience)
+        }
+        fn function_reset(&mut self) -> Result<(), TransportError> {
+            self.0.function_reset()
+        }
+        fn queue(&self) -> u32 {
+            4
+        }
+    }
+    let model = systole::transport::ModelTransport::new(config()).expect("a shape");
+    let cpu = Box::new(CpuBackend::new(1));
+    let refused = DeviceBackend::new(Box::new(Second(model)), cpu, Options::default()).err();
+    let wrong = Some((4, 4));
+    let found = match refused {
+        Some(QueueError::NoQueue { queue, queues }) => Some((queue, queues)),
+        _ => None,
+    };
+    assert_eq!(found, wrong);
+}
