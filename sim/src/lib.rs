@@ -1,11 +1,12 @@
-//! The Verilated card in process: RTL, memory model, waveforms.
+//! Simulated cards: in process, as PCI functions, behind a socket.
 //!
 //! [`Card`] is a card that runs cycle by cycle in front of any [`memory::HostMemory`]. Its memory
 //! port goes through [`memory::Dram`], which has latency, bandwidth and moods, and which refuses a
 //! card that breaks the rules of AXI4.
 //!
 //! [`function::Function`] is a card as a PCI function: configuration space, windows, interrupts,
-//! and [`dma`], the memory of the host that it may reach.
+//! and [`dma`], the memory of the host that it may reach. [`FunctionalCard`] is one without a clock;
+//! [`server`] shows any of them to drivers and virtual machines.
 
 mod cache;
 mod card;

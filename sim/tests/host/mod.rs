@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "every test file uses a part")]
 
+pub mod served;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -71,7 +73,7 @@ pub trait Bus {
     }
 }
 
-impl<F: Function> Bus for F {
+impl Bus for sim::FunctionalCard {
     fn config_read(&mut self, offset: u16, data: &mut [u8]) {
         Function::config_read(self, offset, data);
     }

@@ -1,0 +1,117 @@
+//! `systole-card serve`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use isa::config::Config;
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use sim::server;
+
+use super::failure::{Failure, Result};
+use super::shape::CardArgs;
+
+/// Text of `--help` on how to connect.
+const EXAMPLES: &str = "\
+Examples:
+  systole-card serve --socket /tmp/card.sock --functional
+  systole-card serve --socket /tmp/card.sock --functional --config 8x8 --queues 1 --json
+
+In QEMU 10.1 or later:
+  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"/tmp/card.sock\"}}'
+
+One client is served at a time; when it goes, however it goes, the card is reset and its memory
+is out of the card's reach before the next one comes. When the card listens, one line is written
+to standard output. SIGINT and SIGTERM end the program and remove the socket; a second one ends it
+at once.";
+
+/// Show a card to one client after the other, until the program is interrupted.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Socket to listen on. A file of a server that is gone is taken over.
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+    #[command(flatten)]
+    card: CardArgs,
+    /// Leave out the error interrupt, which tells of writes of the card that are lost. A virtual
+    /// machine of QEMU stops for good when it comes.
+    #[arg(long)]
+    no_error_interrupt: bool,
+    /// Cycles that the card runs before it looks for messages again, while it has work.
+    #[arg(long, value_name = "N", default_value_t = server::Options::default().slice,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    slice: u64,
+    /// Say that the card listens as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Ready<'a> {
+    event: &'static str,
+    socket: &'a Path,
+    pid: u32,
+    card: &'static str,
+    config: &'a Config,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<()> {
+    let config = args.card.config().unwrap_or_else(|text| {
+        let error = super::Cli::command().error(ErrorKind::ValueValidation, text);
+        error.exit()
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The second one finds the flag set by the first.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    let card = args.card.open(&config)?;
+    let listener = server::listen(&args.socket)?;
+    let options = server::Options {
+        slice: args.slice,
+        error_interrupt: !args.no_error_interrupt,
+    };
+    tell(args, &config)
+        .map_err(|error| Failure::Failed(format!("cannot write to standard output: {error}")))?;
+    Ok(server::serve(&listener, card, &options, &stop)?)
+}
+
+/// Says that the card listens.
+fn tell(args: &Args, config: &Config) -> io::Result<()> {
+    let kind = args.card.kind();
+    let mut out = io::stdout().lock();
+    if args.json {
+        let ready = Ready {
+            event: "ready",
+            socket: &args.socket,
+            pid: std::process::id(),
+            card: kind,
+            config,
+        };
+        serde_json::to_writer(&mut out, &ready)?;
+        writeln!(out)?;
+    } else {
+        let Config {
+            rows,
+            cols,
+            queues,
+            card_memory_mib,
+            ..
+        } = config;
+        let socket = args.socket.display();
+        writeln!(
+            out,
+            "ready on {socket}: {kind} card {rows}x{cols}, {queues} queue(s), {card_memory_mib} MiB"
+        )?;
+    }
+    out.flush()
+}

@@ -1,0 +1,83 @@
+//! Options that choose the card.
+
+use std::str::FromStr;
+
+use clap::Args;
+use isa::config::Config;
+use sim::FunctionalCard;
+use sim::function::Function;
+
+use super::failure::{Failure, Result};
+
+/// Which card, and how it is simulated.
+#[derive(Args, Clone, Debug)]
+pub struct CardArgs {
+    /// Array of the card: 4, 8, 16 or 32 rows and columns.
+    #[arg(long, value_name = "ROWSxCOLS", default_value = "16x16")]
+    config: ArraySize,
+    /// Queue pairs, each with an interrupt of its own: 1, 2, 4 or 8.
+    #[arg(long, value_name = "N", default_value_t = Config::default().queues)]
+    queues: u32,
+    /// The card's own memory in MiB: 0 for none, or a power of two up to 4096. Pages that nobody
+    /// writes take no room.
+    #[arg(long, value_name = "N", default_value_t = Config::default().card_memory_mib)]
+    memory_mib: u32,
+    /// Run the functional model: the same bits, no clock, no counters, programs at once.
+    #[arg(long)]
+    functional: bool,
+}
+
+impl CardArgs {
+    /// The shape that was asked for.
+    ///
+    /// # Errors
+    /// Says which option does not fit.
+    pub fn config(&self) -> std::result::Result<Config, String> {
+        let config = Config {
+            queues: self.queues,
+            card_memory_mib: self.memory_mib,
+            ..self.config.0
+        };
+        config.check().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    /// What simulates the card, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self.functional {
+            true => "functional",
+            false => "rtl",
+        }
+    }
+
+    /// The card.
+    pub fn open(&self, config: &Config) -> Result<Box<dyn Function>> {
+        if !self.functional {
+            let text = "the Verilated card has no PCIe endpoint yet; take --functional";
+            return Err(Failure::Card(text.into()));
+        }
+        Ok(Box::new(FunctionalCard::new(config)?))
+    }
+}
+
+/// Rows and columns of an array, as in `16x16`, with the default memories.
+#[derive(Clone, Copy, Debug)]
+struct ArraySize(Config);
+
+impl FromStr for ArraySize {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let sides = text
+            .split_once('x')
+            .and_then(|(rows, cols)| Some((rows.parse().ok()?, cols.parse().ok()?)));
+        let (rows, cols) = sides.ok_or("write rows and columns as in `16x16`")?;
+        // The sides are checked before memories are divided among them.
+        if rows == 0 || cols == 0 {
+            return Err("the array needs rows and columns".into());
+        }
+        let config = Config::with_array(rows, cols);
+        config.check().map_err(|error| error.to_string())?;
+        Ok(Self(config))
+    }
+}
