@@ -105,7 +105,7 @@ impl Auto {
     /// Opens the card unless that was tried before; says why it is not there.
     fn open(&mut self) -> Option<String> {
         if let Card::Closed = self.card {
-            self.card = match open_card(Device::Sim, &self.machine, &Surroundings::default()) {
+            self.card = match open_card(&Device::Sim, &self.machine, &Surroundings::default()) {
                 Ok(card) => Card::Open(Box::new(card)),
                 Err(Failure::Device(why) | Failure::Failed(why)) => Card::Absent(why),
                 Err(_) => Card::Absent("the simulated card cannot be opened".into()),

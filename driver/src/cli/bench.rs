@@ -13,7 +13,7 @@ use systole::device::Counters;
 use systole::matmul::{Finish, Layout, MatMul, Rhs};
 
 use super::card::{Engine, Surroundings, TraceArgs};
-use super::device::{Device, MachineArgs};
+use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::gemm::{check_size, run_one};
 use super::table::{grouped, known, percent};
@@ -38,8 +38,8 @@ pub struct GemmArgs {
     /// Columns of B and of the result.
     #[arg(long)]
     n: NonZeroUsize,
-    /// Where the product runs.
-    #[arg(long, value_enum, default_value_t = Device::Sim)]
+    /// Where the product runs: auto, cpu, sim, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    #[arg(long, value_name = "WHERE", default_value_t = Device::Sim, long_help = DEVICES)]
     device: Device,
     #[command(flatten)]
     machine: MachineArgs,
@@ -134,7 +134,7 @@ fn gemm(args: GemmArgs) -> Result<()> {
         bandwidth: args.bandwidth,
         trace: args.trace,
     };
-    let mut engine = Engine::open(args.device, &args.machine, &surroundings)?;
+    let mut engine = Engine::open(&args.device, &args.machine, &surroundings)?;
     let bar = progress::bar(args.repeat.get(), "measuring");
     let mut expected = vec![0; m * n];
     gemm_i8(m, k, n, &a, &b, &mut expected);
@@ -192,8 +192,8 @@ fn gemm(args: GemmArgs) -> Result<()> {
         let text = "the result differs from the definition of the product";
         return Err(Failure::Failed(text.into()));
     }
-    match (args.device, moved) {
-        (Device::Sim | Device::Model, Some(reason)) => Err(Failure::Device(format!(
+    match moved {
+        Some(reason) if args.device.is_card() => Err(Failure::Device(format!(
             "the product ran on the CPU, so nothing was measured: {reason}"
         ))),
         _ => printed,

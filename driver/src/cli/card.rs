@@ -1,5 +1,6 @@
 //! Opening a device: from options to a backend whose reports and counters can be read.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +9,10 @@ use systole::cpu::CpuBackend;
 use systole::device::{Counters, DeviceBackend, Options};
 use systole::matmul::MatMul;
 use systole::sched::Timing;
-use systole::transport::{ModelTransport, Transport};
+use systole::sysfs::Sysfs;
+use systole::transport::{
+    FunctionTransport, KernelFunction, ModelTransport, Transport, UserFunction,
+};
 
 use super::auto::Auto;
 use super::device::{Device, MachineArgs};
@@ -66,20 +70,18 @@ pub enum Engine {
 impl Engine {
     /// Opens `device`.
     pub fn open(
-        device: Device,
+        device: &Device,
         machine: &MachineArgs,
         surroundings: &Surroundings,
     ) -> Result<Self> {
-        if surroundings.trace.trace.is_some() && device != Device::Sim {
+        if surroundings.trace.trace.is_some() && *device != Device::Sim {
             let text = "--trace needs --device sim: only the simulated card has waveforms";
             return Err(Failure::Usage(text.into()));
         }
         Ok(match device {
             Device::Cpu => Self::Cpu(machine.cpu()),
             Device::Auto => Self::Auto(Box::new(Auto::new(machine.clone()))),
-            Device::Sim | Device::Model => {
-                Self::Card(Box::new(open_card(device, machine, surroundings)?))
-            }
+            _ => Self::Card(Box::new(open_card(device, machine, surroundings)?)),
         })
     }
 
@@ -95,8 +97,10 @@ impl Engine {
     /// Counters of a card with a clock, summed over all runs so far.
     pub fn counters(&mut self) -> Option<Counters> {
         let card = self.card()?;
-        card.transport().clock()?;
-        Some(card.counters().clone())
+        // Those of a card without one stay at zero.
+        let counts = card.counters().iter().any(|(_, value)| value > 0);
+        let ticks = card.transport().clock().is_some();
+        (counts || ticks).then(|| card.counters().clone())
     }
 
     /// Simulated cycles a second of wall time, where a card is simulated.
@@ -124,19 +128,35 @@ impl Backend for Engine {
     }
 }
 
-/// Opens the simulated card or the functional model.
+/// Opens a card.
 pub fn open_card(
-    device: Device,
+    device: &Device,
     machine: &MachineArgs,
     surroundings: &Surroundings,
 ) -> Result<DeviceBackend> {
     let config = machine.config.0;
-    let transport: Box<dyn Transport> = if device == Device::Model {
-        let card =
-            ModelTransport::new(config).map_err(|error| Failure::Device(error.to_string()))?;
-        Box::new(card)
-    } else {
-        simulated(config, surroundings)?
+    let refused = |error: &dyn Display| Failure::Device(error.to_string());
+    let transport: Box<dyn Transport> = match device {
+        Device::Auto | Device::Cpu => {
+            let text = format!("`{device}` is no card");
+            return Err(Failure::Usage(text));
+        }
+        Device::Sim => simulated(config, surroundings)?,
+        Device::Model => {
+            let card = ModelTransport::new(config).map_err(|error| refused(&error))?;
+            Box::new(card)
+        }
+        Device::ModelPcie => functional(config)?,
+        Device::Vfio(address) => {
+            let road = machine.vfio.into();
+            let function = KernelFunction::open(&Sysfs::default(), *address, road)
+                .map_err(|error| refused(&error))?;
+            Box::new(FunctionTransport::open(function).map_err(|error| refused(&error))?)
+        }
+        Device::VfioUser(path) => {
+            let function = UserFunction::connect(path).map_err(|error| refused(&error))?;
+            Box::new(FunctionTransport::open(function).map_err(|error| refused(&error))?)
+        }
     };
     let timing = Timing {
         latency: surroundings.latency.into(),
@@ -148,6 +168,26 @@ pub fn open_card(
     };
     DeviceBackend::new(transport, Box::new(machine.cpu()), options)
         .map_err(|error| Failure::Device(format!("the card does not start: {error}")))
+}
+
+#[cfg(feature = "sim")]
+fn functional(config: isa::config::Config) -> Result<Box<dyn Transport>> {
+    use systole::transport::LocalFunction;
+
+    let failed = |error: &dyn Display| Failure::Device(error.to_string());
+    let card = sim::FunctionalCard::new(&config).map_err(|error| failed(&error))?;
+    let function = LocalFunction::new(card, "functional card as a PCI function in this process");
+    let transport = FunctionTransport::open(function).map_err(|error| failed(&error))?;
+    Ok(Box::new(transport))
+}
+
+#[cfg(not(feature = "sim"))]
+fn functional(_: isa::config::Config) -> Result<Box<dyn Transport>> {
+    Err(Failure::Device(
+        "this program was built without the models of a PCI function: build it with `cargo build \
+         --release --package systole --features sim`, or take --device model for the same bits"
+            .into(),
+    ))
 }
 
 #[cfg(feature = "sim")]

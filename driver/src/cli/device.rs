@@ -1,14 +1,18 @@
 //! Options that choose where products run.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use isa::config::Config;
 use systole::cpu::CpuBackend;
+use systole::sysfs::Address;
+use systole::transport::kernel::Road;
 
 /// Where products run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
     /// Wherever the cost model foresees each product to end first. The simulated card is slower
     /// than the CPU for nearly all, so it is not chosen only because it is there.
@@ -19,13 +23,100 @@ pub enum Device {
     Sim,
     /// The functional model of the card: the same bits, no clock.
     Model,
+    /// The functional model as a PCI function in this process.
+    ModelPcie,
+    /// A card in this machine, through the kernel's vfio-pci.
+    Vfio(Address),
+    /// A card behind the socket of a vfio-user server.
+    VfioUser(PathBuf),
+}
+
+/// Help for options that choose where products run.
+pub const DEVICES: &str = "\
+Where products run:
+  auto                where the cost model foresees each product to end first (the simulated card is
+                      slower than the CPU for nearly all)
+  cpu                 the CPU kernels
+  sim                 the Verilated card in this process, cycle by cycle
+  model               the functional model of the card: the same bits, no clock
+  model-pcie          the functional model as a PCI function in this process
+  vfio:0000:01:00.0   a card in this machine, through the kernel's vfio-pci
+  vfio-user:PATH      a card behind the socket of a vfio-user server (`systole-card serve`)
+";
+
+impl Device {
+    /// Whether it is a card.
+    pub fn is_card(&self) -> bool {
+        !matches!(self, Self::Auto | Self::Cpu)
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Sim => f.write_str("sim"),
+            Self::Model => f.write_str("model"),
+            Self::ModelPcie => f.write_str("model-pcie"),
+            Self::Vfio(address) => write!(f, "vfio:{address}"),
+            Self::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "sim" => Self::Sim,
+            "model" => Self::Model,
+            "model-pcie" => Self::ModelPcie,
+            _ => match text.split_once(':') {
+                Some(("vfio", address)) => Self::Vfio(address.parse()?),
+                Some(("vfio-user", path)) if !path.is_empty() => Self::VfioUser(path.into()),
+                _ => {
+                    return Err(
+                        "take auto, cpu, sim, model, model-pcie, vfio:ADDRESS (such as \
+                         vfio:0000:01:00.0) or vfio-user:PATH"
+                            .into(),
+                    );
+                }
+            },
+        })
+    }
+}
+
+/// Which of the kernel's ways to a card is taken.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Way {
+    /// iommufd where the kernel has it, else the group.
+    #[default]
+    Any,
+    /// The card's own file with an iommufd (Linux 6.6 and later).
+    Iommufd,
+    /// The file of its IOMMU group.
+    Group,
+}
+
+impl From<Way> for Road {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Any => Self::Any,
+            Way::Iommufd => Self::Iommufd,
+            Way::Group => Self::Group,
+        }
+    }
 }
 
 /// Where products run, and on what.
 #[derive(Args, Clone, Debug)]
 pub struct DeviceArgs {
-    /// Where products run.
-    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    /// Where products run: auto, cpu, sim, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    #[arg(long, value_name = "WHERE", default_value_t = Device::Auto, long_help = DEVICES)]
     pub device: Device,
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -34,12 +125,15 @@ pub struct DeviceArgs {
 /// What the machine has.
 #[derive(Args, Clone, Debug)]
 pub struct MachineArgs {
-    /// Array of the simulated card.
+    /// Array of a card in this process; others describe themselves.
     #[arg(long, value_name = "ROWSxCOLS", default_value = "16x16")]
     pub config: ArraySize,
     /// Threads of the CPU kernels [default: one for each core].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// The kernel's way to a card in this machine (with --device vfio:ADDRESS).
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Any)]
+    pub vfio: Way,
 }
 
 impl Default for MachineArgs {
@@ -47,6 +141,7 @@ impl Default for MachineArgs {
         Self {
             config: ArraySize(Config::default()),
             threads: None,
+            vfio: Way::Any,
         }
     }
 }

@@ -218,7 +218,7 @@ fn try_device() -> Result<String> {
     let mut expected = vec![0; m * n];
     isa::numerics::gemm_i8(m, k, n, &a, &b, &mut expected);
     let mut engine = Engine::open(
-        Device::Sim,
+        &Device::Sim,
         &MachineArgs::default(),
         &Surroundings::default(),
     )?;

@@ -77,7 +77,7 @@ impl WorkArgs {
         // Texts are checked before a card is opened, which may take long.
         embedder.model().tokenize(texts, options.too_long)?;
         let mut engine = Engine::open(
-            self.device.device,
+            &self.device.device,
             &self.device.machine,
             &Surroundings::default(),
         )?;

@@ -79,7 +79,7 @@ pub fn run(args: Args) -> Result<()> {
         finish: Finish::Raw,
     };
     let surroundings = args.trace.into();
-    let mut engine = Engine::open(args.device.device, &args.device.machine, &surroundings)?;
+    let mut engine = Engine::open(&args.device.device, &args.device.machine, &surroundings)?;
     let spinner = progress::spinner("multiplying");
     let (values, report) = run_one(&mut engine, &job)?;
     spinner.finish_and_clear();

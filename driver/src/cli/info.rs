@@ -12,7 +12,7 @@ use systole::model::fetch::KNOWN;
 use systole::model::{ModelError, cache};
 
 use super::card::{Surroundings, open_card};
-use super::device::{Device, MachineArgs};
+use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::print_json;
 use super::table::{Table, grouped};
@@ -20,8 +20,8 @@ use super::table::{Table, grouped};
 /// Show the card, the CPU kernels, the versions and the caches.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The card to ask: `sim` or `model`.
-    #[arg(long, value_enum, default_value_t = Device::Sim)]
+    /// The card to ask: sim, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    #[arg(long, value_name = "CARD", default_value_t = Device::Sim, long_help = DEVICES)]
     device: Device,
     #[command(flatten)]
     machine: MachineArgs,
@@ -85,8 +85,8 @@ struct Usage {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
-    if !matches!(args.device, Device::Sim | Device::Model) {
-        let text = "only a card can be asked: take --device sim or --device model";
+    if !args.device.is_card() {
+        let text = "only a card can be asked: take --device sim, --device model or another card";
         return Err(Failure::Usage(text.into()));
     }
     let (major, minor) = (VERSION_VALUE >> 16, VERSION_VALUE & 0xffff);
@@ -113,7 +113,7 @@ pub fn run(args: Args) -> Result<()> {
 fn card(args: &Args) -> Result<Card> {
     use systole::backend::Backend;
 
-    let mut card = match open_card(args.device, &args.machine, &Surroundings::default()) {
+    let mut card = match open_card(&args.device, &args.machine, &Surroundings::default()) {
         Ok(card) => card,
         Err(Failure::Device(error)) => return Ok(Card::Closed { error }),
         Err(failure) => return Err(failure),

@@ -11,6 +11,7 @@ mod gemm;
 mod info;
 mod model;
 mod npy;
+mod pci;
 mod progress;
 mod report;
 mod similarity;
@@ -53,6 +54,8 @@ enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Find cards in this machine and give them to programs.
+    Device(pci::Args),
     /// Show the card, the CPU kernels, the versions and the caches.
     Info(info::Args),
     /// Check that everything is there, and say how to get what is not.
@@ -77,6 +80,7 @@ impl Command {
             Self::Similarity(args) => similarity::run(args),
             Self::Gemm(args) => gemm::run(args),
             Self::Bench(command) => command.run(),
+            Self::Device(args) => pci::run(args),
             Self::Info(args) => info::run(args),
             Self::Doctor(args) => doctor::run(args),
         }

@@ -1,0 +1,429 @@
+//! `systole device` on machines that are folders: sysfs as Linux 6.12 shows it, with a thread that
+//! does what the kernel does when its files are written.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, sleep};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const CARD: &str = "0000:01:00.0";
+const DISK: &str = "0000:01:00.1";
+const BRIDGE: &str = "0000:00:1c.0";
+const FAR: &str = "0001:02:03.0";
+
+/// A machine with a card in group 7 beside a disk, a bridge, and a card far away without an IOMMU.
+struct Machine(TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self(tempfile::tempdir().expect("a folder"));
+        for driver in ["vfio-pci", "nvme", "pcieport", "systole_old"] {
+            let folder = machine.path("sys/bus/pci/drivers").join(driver);
+            machine.file(folder.join("unbind"), "");
+        }
+        machine.file(machine.path("sys/bus/pci/drivers_probe"), "");
+        machine.file(machine.path("dev/vfio/vfio"), "");
+        machine.file(machine.path("dev/vfio/7"), "");
+        machine.device(CARD, "0x10ee", "0x5359", "0x120000", Some("systole_old"));
+        machine.device(DISK, "0x144d", "0xa808", "0x010802", Some("nvme"));
+        machine.device(BRIDGE, "0x8086", "0x7ab8", "0x060400", Some("pcieport"));
+        machine.device(FAR, "0x10ee", "0x5359", "0x120000", None);
+        for address in [CARD, DISK, BRIDGE] {
+            machine.group(address, 7);
+        }
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn folder(&self, address: &str) -> PathBuf {
+        self.path("sys/bus/pci/devices").join(address)
+    }
+
+    fn file(&self, path: PathBuf, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        fs::write(path, text).expect("it can be written");
+    }
+
+    fn device(&self, address: &str, vendor: &str, device: &str, class: &str, driver: Option<&str>) {
+        let folder = self.folder(address);
+        for (name, text) in [
+            ("vendor", vendor),
+            ("device", device),
+            ("class", class),
+            ("revision", "0x01"),
+            ("numa_node", "-1"),
+            ("driver_override", "(null)"),
+            ("reset", ""),
+        ] {
+            self.file(folder.join(name), format!("{text}\n"));
+        }
+        // Two windows, the second of 64 bits; then ports; the rest is not there.
+        let resource = "\
+            0x00000000fe800000 0x00000000fe80ffff 0x0000000000040200\n\
+            0x0000000000000000 0x0000000000000000 0x0000000000000000\n\
+            0x000000fe00000000 0x000000fe03ffffff 0x000000000014220c\n\
+            0x0000000000000000 0x0000000000000000 0x0000000000000000\n\
+            0x000000000000e000 0x000000000000e01f 0x0000000000040101\n\
+            0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
+        self.file(folder.join("resource"), resource);
+        // Configuration space with power management at 0x40 and MSI-X with four vectors at 0x50.
+        let mut config = vec![0u8; 256];
+        config[0x06] = 0x10;
+        config[0x34] = 0x40;
+        config[0x40..0x42].copy_from_slice(&[0x01, 0x50]);
+        config[0x50..0x54].copy_from_slice(&[0x11, 0x00, 0x03, 0x00]);
+        self.file(folder.join("config"), config);
+        if let Some(driver) = driver {
+            self.give(address, driver);
+        }
+    }
+
+    fn group(&self, address: &str, number: u32) {
+        let group = self
+            .path("sys/kernel/iommu_groups")
+            .join(number.to_string());
+        let devices = group.join("devices");
+        fs::create_dir_all(&devices).expect("a folder");
+        symlink(self.folder(address), devices.join(address)).expect("a link");
+        symlink(group, self.folder(address).join("iommu_group")).expect("a link");
+        let iommu = self.path("sys/devices/virtual/iommu/dmar0");
+        fs::create_dir_all(&iommu).expect("a folder");
+        symlink(iommu, self.folder(address).join("iommu")).expect("a link");
+    }
+
+    fn give(&self, address: &str, driver: &str) {
+        let driver = self.path("sys/bus/pci/drivers").join(driver);
+        symlink(driver, self.folder(address).join("driver")).expect("a link");
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_systole"))
+            .args(["device", "--sysfs"])
+            .arg(self.0.path())
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts")
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).expect("it prints JSON")
+    }
+
+    fn prints(&self, args: &[&str], words: &[&str]) {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+        let text = String::from_utf8(output.stdout).expect("text");
+        for word in words {
+            assert!(text.contains(word), "{args:?}: no `{word}` in: {text}");
+        }
+    }
+
+    fn refuses(&self, args: &[&str], code: i32, words: &[&str]) {
+        let output = self.run(args);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{args:?}: no `{word}` in: {said}");
+        }
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Does what the kernel does when its files are written, until it is dropped.
+struct Kernel {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Kernel {
+    fn start(machine: &Machine) -> Self {
+        let root = machine.0.path().to_path_buf();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                work(&root);
+                sleep(Duration::from_millis(1));
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("no panic");
+        }
+    }
+}
+
+/// What was written to a file that takes requests, if it is there whole.
+fn request(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path)
+        .ok()
+        .filter(|text| text.len() == CARD.len())?;
+    fs::write(path, "").expect("it can be emptied");
+    Some(text)
+}
+
+fn work(root: &Path) {
+    let bus = root.join("sys/bus/pci");
+    for driver in fs::read_dir(bus.join("drivers"))
+        .expect("drivers")
+        .flatten()
+    {
+        if let Some(address) = request(&driver.path().join("unbind")) {
+            let link = bus.join("devices").join(&address).join("driver");
+            assert_eq!(fs::read_link(&link).expect("it is bound"), driver.path());
+            fs::remove_file(link).expect("a link");
+        }
+    }
+    if let Some(address) = request(&bus.join("drivers_probe")) {
+        let folder = bus.join("devices").join(&address);
+        let wish = fs::read_to_string(folder.join("driver_override")).expect("a file");
+        // A file keeps the rest of the longer text that stood there before; the kernel does not.
+        let driver = match wish.lines().next() {
+            None | Some("" | "(null)") => "systole_old",
+            Some(wish) if wish.starts_with("vfio-pci") => "vfio-pci",
+            Some(wish) => panic!("nobody wished for {wish}"),
+        };
+        symlink(bus.join("drivers").join(driver), folder.join("driver")).expect("it was free");
+    }
+}
+
+#[test]
+fn cards_are_listed() {
+    let machine = Machine::new();
+    let list = machine.json(&["list"]);
+    let found: Vec<_> = list["devices"].as_array().expect("a list").iter().collect();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0]["address"], CARD);
+    assert_eq!(found[1]["address"], FAR);
+    let all = machine.json(&["list", "--all"]);
+    assert_eq!(all["devices"].as_array().expect("a list").len(), 4);
+    machine.prints(
+        &["list"],
+        &["address", CARD, "10ee:5359", "systole_old", "dmar0", "no"],
+    );
+    machine.prints(&["list", "--all"], &[DISK, "144d:a808", "nvme", BRIDGE]);
+    fs::remove_dir_all(machine.folder(CARD)).expect("a folder");
+    fs::remove_dir_all(machine.folder(FAR)).expect("a folder");
+    machine.prints(&["list"], &["no Systole card", "--all"]);
+    assert_eq!(machine.json(&["list"]), json!({"devices": []}));
+}
+
+#[test]
+fn a_card_is_described() {
+    let machine = Machine::new();
+    let card = machine.json(&["info", "01:00.0"]);
+    assert_eq!(card["card"], true);
+    assert_eq!(
+        (&card["vendor"], &card["device"], &card["class"]),
+        (&json!("10ee"), &json!("5359"), &json!("120000"))
+    );
+    assert_eq!(card["driver"], "systole_old");
+    assert_eq!(
+        (&card["group"], &card["iommu"]),
+        (&json!(7), &json!("dmar0"))
+    );
+    assert_eq!(card["vectors"], 4);
+    assert_eq!(card["node"], Value::Null);
+    assert_eq!(card["resettable"], true);
+    let bar = |bar: u32, bytes: u64, memory: bool, wide: bool, prefetchable: bool| {
+        json!({"bar": bar, "bytes": bytes, "memory": memory, "wide": wide,
+               "prefetchable": prefetchable})
+    };
+    let bars = [
+        bar(0, 0x1_0000, true, false, false),
+        bar(2, 64 << 20, true, true, true),
+        bar(4, 32, false, false, false),
+    ];
+    assert_eq!(card["bars"], json!(bars));
+    let neighbours = json!([
+        {"address": BRIDGE, "driver": "pcieport"},
+        {"address": DISK, "driver": "nvme"},
+    ]);
+    assert_eq!(card["neighbours"], neighbours);
+    assert_eq!(card["ready"], false);
+    let bind = format!("sudo systole device bind {CARD}");
+    let words = [
+        CARD,
+        "Systole card",
+        "67,108,864 bytes",
+        "64 bits",
+        "4 vector",
+        &bind,
+    ];
+    machine.prints(&["info", CARD], &words);
+}
+
+#[test]
+fn what_keeps_a_card_from_use_is_named() {
+    let machine = Machine::new();
+    let obstacles = |address: &str| -> String {
+        let list = machine.json(&["info", address])["obstacles"].clone();
+        let texts = list.as_array().expect("a list").iter();
+        texts
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let lacks = |text: &str, words: &[&str]| {
+        for word in words {
+            assert!(text.contains(word), "no `{word}` in: {text}");
+        }
+    };
+    lacks(
+        &obstacles(FAR),
+        &["no IOMMU", "intel_iommu=on", "no driver has"],
+    );
+    fs::remove_file(machine.folder(CARD).join("driver")).expect("a link");
+    machine.give(CARD, "vfio-pci");
+    // The disk of the group is still the kernel's; the bridge does no harm.
+    let text = obstacles(CARD);
+    lacks(
+        &text,
+        &["group 7", DISK, "nvme", "device bind --force 0000:01:00.1"],
+    );
+    assert!(!text.contains(BRIDGE), "{text}");
+    fs::remove_file(machine.folder(DISK).join("driver")).expect("a link");
+    assert_eq!(machine.json(&["info", CARD])["ready"], true);
+    let file = machine.path("dev/vfio/7");
+    assert_eq!(
+        machine.json(&["info", CARD])["file"],
+        file.to_str().expect("text")
+    );
+    fs::remove_file(file).expect("a file");
+    lacks(
+        &obstacles(CARD),
+        &["dev/vfio/7 is not there", "modprobe vfio-pci"],
+    );
+    // A kernel with iommufd has a file for the device itself.
+    fs::create_dir_all(machine.folder(CARD).join("vfio-dev/vfio3")).expect("a folder");
+    machine.file(machine.path("dev/vfio/devices/vfio3"), "");
+    machine.file(machine.path("dev/iommu"), "");
+    let card = machine.json(&["info", CARD]);
+    assert_eq!(card["ready"], true);
+    let file = machine.path("dev/vfio/devices/vfio3");
+    assert_eq!(card["file"], file.to_str().expect("text"));
+    fs::remove_dir_all(machine.path("sys/bus/pci/drivers/vfio-pci")).expect("a folder");
+    lacks(&obstacles(CARD), &["modprobe vfio-pci"]);
+}
+
+#[test]
+fn cards_change_drivers() {
+    let machine = Machine::new();
+    let kernel = Kernel::start(&machine);
+    for _ in 0..3 {
+        let bound = machine.json(&["bind", CARD]);
+        assert_eq!(bound["driver"], "vfio-pci");
+        // It is so already.
+        assert_eq!(machine.json(&["bind", CARD])["driver"], "vfio-pci");
+        machine.json(&["unbind", CARD]);
+        drop_until(&machine, "systole_old");
+    }
+    machine.refuses(&["bind", DISK], 2, &["144d:a808", "--force"]);
+    let forced = machine.json(&["bind", DISK, "--force"]);
+    assert_eq!(forced["driver"], "vfio-pci");
+    drop(kernel);
+}
+
+/// Waits until the card has this driver: a probe that nobody waits for ends later.
+fn drop_until(machine: &Machine, driver: &str) {
+    for _ in 0..1000 {
+        if machine.json(&["info", CARD])["driver"] == driver {
+            return;
+        }
+        sleep(Duration::from_millis(2));
+    }
+    panic!("the card did not come to {driver}");
+}
+
+#[test]
+fn a_kernel_that_does_nothing_is_noticed() {
+    let machine = Machine::new();
+    machine.refuses(
+        &["bind", CARD],
+        4,
+        &["did not give", CARD, "systole_old", "dmesg"],
+    );
+    fs::remove_file(machine.folder(CARD).join("driver")).expect("a link");
+    machine.refuses(&["bind", CARD], 4, &["vfio-pci", "no driver"]);
+}
+
+#[test]
+fn what_cannot_be_bound_is_explained() {
+    let machine = Machine::new();
+    machine.refuses(&["bind", FAR], 4, &["no IOMMU", "amd_iommu"]);
+    machine.refuses(
+        &["bind", "0000:09:00.0"],
+        4,
+        &["no PCI device 0000:09:00.0", "list --all"],
+    );
+    machine.refuses(&["bind", "disk"], 2, &["`disk`", "0000:01:00.0"]);
+    fs::remove_dir_all(machine.path("sys/bus/pci/drivers/vfio-pci")).expect("a folder");
+    machine.refuses(&["bind", CARD], 4, &["modprobe vfio-pci"]);
+    fs::write(machine.folder(CARD).join("vendor"), "?").expect("a file");
+    machine.refuses(&["info", CARD], 4, &["`vendor`", CARD]);
+    fs::remove_dir_all(machine.path("sys/bus")).expect("a folder");
+    machine.refuses(&["list"], 4, &["cannot be listed", "sys/bus/pci/devices"]);
+}
+
+#[test]
+fn cards_are_reset() {
+    let machine = Machine::new();
+    machine.prints(&["reset", CARD], &[CARD, "was reset"]);
+    let written = fs::read_to_string(machine.folder(CARD).join("reset"));
+    assert!(written.expect("a file").starts_with('1'));
+    fs::remove_file(machine.folder(CARD).join("reset")).expect("a file");
+    machine.refuses(&["reset", CARD], 4, &["no way to reset"]);
+}
+
+#[test]
+fn products_need_a_card_that_is_bound() {
+    let run = |device: &str| {
+        let args = ["info", "--json", "--device", device];
+        Command::new(env!("CARGO_BIN_EXE_systole"))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts")
+    };
+    for (device, words) in [
+        ("vfio:0000:fe:1f.7", &["0000:fe:1f.7", "device list"][..]),
+        ("vfio-user:/nowhere/at/all", &["/nowhere/at/all"][..]),
+    ] {
+        let output = run(device);
+        let json: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        let error = json["card"]["error"].as_str().expect("no such card");
+        for word in words {
+            assert!(error.contains(word), "no `{word}` in: {error}");
+        }
+    }
+    for device in ["vfio:", "vfio:1", "vfio-user:", "gpu"] {
+        let output = run(device);
+        assert_eq!(output.status.code(), Some(2), "{device}");
+        assert!(said(&output).contains("0000:01:00.0"), "{}", said(&output));
+    }
+}
