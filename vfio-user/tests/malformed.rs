@@ -16,7 +16,7 @@ use vfio_user_protocol::client::{Client, Error, Options};
 use vfio_user_protocol::message::{
     Command, DeviceInfo, DmaAccess, Header, RegionAccess, RegionInfo, Version,
 };
-use vfio_user_protocol::server::{Ended, Options as ServerOptions, Session};
+use vfio_user_protocol::server::{Ended, Options as ServerOptions, Server, Session};
 use vfio_user_protocol::{Area, Errno, Memory, RegionFlags};
 
 const EINVAL: u32 = 22;
@@ -456,10 +456,7 @@ fn a_message_may_come_byte_by_byte() {
 
 #[test]
 fn the_first_message_must_be_a_version_of_ours() {
-    let server = Running::with(ServerOptions {
-        handshake: Duration::from_millis(300),
-        ..ServerOptions::default()
-    });
+    let server = Running::new();
     let long = [b"\0\0\x01\0".to_vec(), vec![b' '; 70_000]].concat();
     let cases: Vec<(&str, u16, u32, Vec<u8>)> = vec![
         ("another command", 4, 0, words(&[16, 0, 0, 0])),
@@ -517,13 +514,6 @@ fn the_first_message_must_be_a_version_of_ours() {
         let _ = raw.receive();
         assert!(raw.is_over());
     }
-    // Silence, and words that never end, are given up.
-    let silent = Raw::connect(&server.path);
-    assert!(silent.is_over());
-    let slow = Raw::connect(&server.path);
-    while slow.bytes(&[16], &[]).is_ok() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
     // The device never saw any of them.
     assert_eq!(locked(&server.log).disconnects, 0);
     // Versions without text, with a higher minor version and with unknown capabilities are fine.
@@ -540,6 +530,57 @@ fn the_first_message_must_be_a_version_of_ours() {
         alive(&raw);
         drop(raw);
     }
+}
+
+#[test]
+fn silence_and_words_without_end_are_given_up() {
+    let server = Running::with(ServerOptions {
+        handshake: Duration::from_millis(200),
+        ..ServerOptions::default()
+    });
+    let silent = Raw::connect(&server.path);
+    assert!(silent.is_over());
+    let slow = Raw::connect(&server.path);
+    while slow.bytes(&[16], &[]).is_ok() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(locked(&server.log).disconnects, 0);
+}
+
+/// Were it otherwise this would take an hour.
+#[test]
+fn a_server_goes_at_once_even_while_it_waits_for_a_greeting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.sock");
+    let options = ServerOptions {
+        handshake: Duration::from_secs(3600),
+        ..ServerOptions::default()
+    };
+    for wait in [0, 20] {
+        let server = Server::bind(&path, options.clone()).unwrap();
+        let silent = Raw::connect(&path);
+        std::thread::sleep(Duration::from_millis(wait));
+        drop(server);
+        assert!(silent.is_over());
+    }
+}
+
+/// QEMU has as much room for the answer to its `VERSION` as the `VERSION` itself took.
+#[test]
+fn the_answer_to_a_version_is_no_longer_than_that_of_qemu() {
+    let greeting =
+        b"\0\0\x01\0{\"capabilities\": {\"migration\": {\"max_bitmap_size\": 268435456, \
+        \"pgsize\": 4096}, \"max_msg_fds\": 16, \"max_data_xfer_size\": 1048576, \
+        \"pgsizes\": 4096, \"max_dma_maps\": 65535, \"write_multiple\": true}}\0";
+    let server = Running::new();
+    let raw = Raw::connect(&server.path);
+    raw.send(0, 1, 0, greeting);
+    let answer = raw.answer(0, 1);
+    assert!(answer.len() <= greeting.len(), "{}", answer.len());
+    let agreed = Version::decode(&answer).unwrap().capabilities;
+    // QEMU takes no more than these, and no page below 4 KiB.
+    assert!(agreed.max_msg_fds <= 16 && agreed.max_dma_maps <= 65535);
+    assert!(agreed.max_data_xfer_size <= 64 << 20 && agreed.pgsizes.trailing_zeros() >= 12);
 }
 
 #[test]

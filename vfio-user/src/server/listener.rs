@@ -127,6 +127,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         // A session that nobody took gives its place back only when it is dropped.
         self.place.close();
+        if let Some(stream) = &*self.place.greeting() {
+            // Who is still to say its first word is not waited for.
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
         // The counter cannot be full after one write.
         let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
         if let Some(thread) = self.thread.take() {
@@ -203,6 +207,8 @@ fn listen_on(path: &Path) -> io::Result<UnixListener> {
 struct Place {
     taken: Mutex<Taken>,
     changed: Condvar,
+    /// Another descriptor of the connection whose first message is awaited.
+    greeting: Mutex<Option<UnixStream>>,
 }
 
 #[derive(Default)]
@@ -220,6 +226,12 @@ impl Place {
     fn taken(&self) -> MutexGuard<'_, Taken> {
         // No code that holds the lock can panic half way through a change.
         self.taken.lock().unwrap_or_else(|held| held.into_inner())
+    }
+
+    fn greeting(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.greeting
+            .lock()
+            .unwrap_or_else(|held| held.into_inner())
     }
 
     /// Waits for a place for a client that is there, unless another one has it and is alive.
@@ -304,7 +316,13 @@ impl Door {
     }
 
     fn admit(&self, stream: UnixStream) -> Option<Session> {
-        let greeted = Greeted::new(stream, &self.options).ok()?;
+        *self.place.greeting() = Some(stream.try_clone().ok()?);
+        if let Taken::Closed = *self.place.taken() {
+            return None;
+        }
+        let greeted = Greeted::new(stream, &self.options);
+        *self.place.greeting() = None;
+        let greeted = greeted.ok()?;
         if !self.place.wait() {
             greeted.turn_away();
             return None;
