@@ -147,7 +147,7 @@ fn single_bytes_of_a_register_are_written() {
     let mut expected = 0u32;
     for strobes in (0..16).chain([1, 8, 4, 2]) {
         let value = 0x0102_0304 * u32::from(strobes + 1);
-        let bits = |byte| u32::from(strobes >> byte & 1) * (0xff << (8 * byte));
+        let bits = |byte: u32| u32::from(strobes >> byte & 1 == 1) * (0xff << (8 * byte));
         let mask: u32 = (0..4).map(bits).sum();
         expected = expected & !mask | value & mask;
         card.write_reg_bytes(0x10, value, strobes).expect("a write");
