@@ -2,15 +2,12 @@
 
 mod common;
 
-use std::collections::VecDeque;
-
-use common::link::{
-    BARS, CARD_ID, Effect, Sink, Source, bytes, effect, length, packet, request, spoil, unusual,
-};
+use common::host::Host;
+use common::link::{BARS, CARD_ID, Sink, Source, bytes, length, packet, request, spoil, unusual};
 use common::window::{MEMORY_BYTES, REGISTER_BYTES, RegisterFile, WindowMemory};
 use common::{Bench, Rng};
 use hdl::pcie::{Receive, Target};
-use pcie::tlp::{Completion, Id, Kind, Request, Status, Tlp};
+use pcie::tlp::{Id, Kind, Request, Tlp};
 use rust_hdl_core::prelude::*;
 
 /// A receiver and the target behind it.
@@ -196,38 +193,6 @@ impl Logic for Pair {
     }
 }
 
-/// A request that has not been answered in full.
-struct Pending {
-    request: Request,
-    bar: u8,
-    locked: bool,
-    traffic_class: u8,
-    attributes: u8,
-    /// What it reads, whole doublewords; nothing if it is to be refused.
-    data: Option<Vec<u8>>,
-    /// Lines of memory that it reads and that cannot be read: offsets in `data`.
-    broken: Vec<usize>,
-    /// Bytes of `data` that were answered.
-    done: usize,
-}
-
-impl Pending {
-    /// Offset of the first byte that counts, and behind the last one.
-    fn span(&self) -> (usize, usize) {
-        let request = &self.request;
-        let mut counted = vec![0xf; usize::from(request.dwords)];
-        *counted.last_mut().expect("a doubleword") = request.last_be;
-        counted[0] = request.first_be;
-        let enabled = |at: &usize| counted[at / 4] >> (at % 4) & 1 == 1;
-        let mut all = (0..counted.len() * 4).filter(enabled);
-        match all.next() {
-            Some(first) => (first, all.next_back().unwrap_or(first) + 1),
-            // A read of no bytes is answered as one byte.
-            None => (0, 1),
-        }
-    }
-}
-
 /// How ready everything around the blocks is, in percent.
 #[derive(Clone, Copy)]
 struct Mood {
@@ -271,19 +236,9 @@ struct Room {
     registers: RegisterFile,
     memory: WindowMemory,
     rng: Rng,
-    /// What registers and memory must hold.
-    golden: [Vec<u8>; 2],
-    pending: VecDeque<Pending>,
-    /// Lines of memory that may be touched.
-    named: Vec<bool>,
-    line_bytes: usize,
+    host: Host,
     memory_log2: u32,
-    has_memory: bool,
-    payload: usize,
     cycle: usize,
-    refused: usize,
-    aborted: usize,
-    answered: usize,
 }
 
 impl Room {
@@ -301,136 +256,30 @@ impl Room {
         Self {
             source: Source::new(&bench, words),
             sink: Sink::new(&bench, "tx", words, false),
-            golden: [registers.bytes.clone(), memory.bytes.clone()],
+            host: Host::new(
+                line_bytes,
+                memory_log2,
+                [registers.bytes.clone(), memory.bytes.clone()],
+            ),
             registers,
             memory,
             bench,
             rng,
-            pending: VecDeque::new(),
-            named: vec![false; MEMORY_BYTES / line_bytes],
-            line_bytes,
             memory_log2: log2,
-            has_memory: memory_log2.is_some(),
-            payload: 128,
             cycle: 0,
-            refused: 0,
-            aborted: 0,
-            answered: 0,
         }
     }
 
     /// Max_Payload_Size: 128 shifted by `code`.
     fn set_payload(&mut self, code: u64) {
         self.bench.set("cfg_max_payload", code);
-        self.payload = 128 << code.min(2);
+        self.host.payload = 128 << code.min(2);
     }
 
-    /// Where an address lies: window and offset in its array.
-    fn place(&self, address: u64, bar: u8) -> Option<(usize, usize)> {
-        if bar & 1 != 0 {
-            Some((0, address as usize % REGISTER_BYTES))
-        } else if bar & 4 != 0 && self.has_memory {
-            let offset = address & ((1 << self.memory_log2) - 1);
-            let base = (1u64 << self.memory_log2) - MEMORY_BYTES as u64;
-            let at = offset
-                .checked_sub(base)
-                .expect("tests reach the last bytes");
-            Some((1, at as usize))
-        } else {
-            None
-        }
-    }
-
-    /// Whether a read that waits names one of these bytes.
-    fn awaited(&self, address: u64, bar: u8, count: usize) -> bool {
-        let Some((window, at)) = self.place(address, bar) else {
-            return false;
-        };
-        self.pending.iter().any(|pending| {
-            let other = if pending.data.is_none() {
-                None
-            } else {
-                self.place(pending.request.address, pending.bar)
-            };
-            other.is_some_and(|(other_window, start)| {
-                let length = usize::from(pending.request.dwords) * 4;
-                other_window == window && start < at + count && at < start + length
-            })
-        })
-    }
-
-    /// Queues a packet and keeps what it must do. A write may overtake a read, so one that names
-    /// bytes of a read that waits is left out.
+    /// Queues a packet, unless its effect could not be told.
     fn push(&mut self, words: &[u32], bar: u8) {
-        match effect(words, bar) {
-            Effect::Nothing | Effect::Completion(_) => {}
-            Effect::Write(request, payload) => {
-                if self.awaited(request.address, bar, payload.len()) {
-                    return;
-                }
-                self.name(&request, bar);
-                if let Some((window, at)) = self.place(request.address, bar) {
-                    let dwords = usize::from(request.dwords);
-                    for (index, byte) in payload.into_iter().enumerate() {
-                        let enables = match index / 4 {
-                            0 => request.first_be,
-                            last if last + 1 == dwords => request.last_be,
-                            _ => 15,
-                        };
-                        if enables >> (index % 4) & 1 == 1
-                            && let Some(place) = self.golden[window].get_mut(at + index)
-                        {
-                            *place = byte;
-                        }
-                    }
-                }
-            }
-            Effect::Ask(ask) => {
-                let request = ask.request;
-                let place = match ask.readable {
-                    true => self.place(request.address, bar),
-                    false => None,
-                };
-                if place.is_some() {
-                    self.name(&request, bar);
-                }
-                let count = usize::from(request.dwords) * 4;
-                let data = place.map(|(window, at)| {
-                    let golden = &self.golden[window];
-                    let byte = |index: usize| golden.get(index).copied().unwrap_or(0);
-                    (at..at + count).map(byte).collect()
-                });
-                let broken = match place {
-                    Some((1, at)) => (0..count)
-                        .filter(|index| {
-                            let line = (at + index) / self.line_bytes;
-                            self.memory.broken.contains(&(line as u64))
-                        })
-                        .collect(),
-                    _ => vec![],
-                };
-                self.pending.push_back(Pending {
-                    request,
-                    bar,
-                    locked: ask.locked,
-                    traffic_class: ask.traffic_class,
-                    attributes: ask.attributes,
-                    data,
-                    broken,
-                    done: 0,
-                });
-            }
-        }
-        self.source.push(words, bar);
-    }
-
-    /// Allows the lines of memory of a legal request.
-    fn name(&mut self, request: &Request, bar: u8) {
-        if let Some((1, at)) = self.place(request.address, bar) {
-            let end = (at + usize::from(request.dwords) * 4).min(MEMORY_BYTES);
-            for line in at / self.line_bytes..end.div_ceil(self.line_bytes) {
-                self.named[line] = true;
-            }
+        if self.host.push(words, bar) {
+            self.source.push(words, bar);
         }
     }
 
@@ -446,76 +295,13 @@ impl Room {
         self.registers.settle(&self.bench);
         self.memory.settle(&self.bench);
         for line in self.memory.touched.drain(..) {
-            assert!(self.named[line as usize], "line {line} was not named");
+            assert!(self.host.named[line as usize], "line {line} was not named");
         }
         if let Some(packet) = self.sink.settle(&self.bench) {
-            self.completion(&packet);
+            self.host.completion(&packet);
         }
         self.bench.model.cycle();
         self.cycle += 1;
-    }
-
-    fn completion(&mut self, packet: &[u32]) {
-        let pending = self.pending.front_mut().expect("a request waits");
-        let request = pending.request;
-        let (first, end) = pending.span();
-        let start = first.max(pending.done);
-        let mut words = packet.to_vec();
-        if pending.locked {
-            assert_eq!(words[0] >> 24, 0x0b, "a completion of a locked read");
-            words[0] ^= 1 << 24;
-        }
-        let tlp = Tlp::decode(&words).expect("completions are well-formed");
-        assert_eq!(tlp.traffic_class, pending.traffic_class);
-        assert_eq!(tlp.attributes, pending.attributes);
-        assert!(!tlp.poisoned);
-        let header = Completion {
-            completer: Id(CARD_ID),
-            status: Status::Success,
-            byte_count: (end - start) as u16,
-            requester: request.requester,
-            tag: request.tag,
-            lower_address: ((request.address as usize + start) & 0x7f) as u8,
-        };
-        match tlp.kind {
-            Kind::Completion(completion) => {
-                let status = match &pending.data {
-                    None => {
-                        self.refused += 1;
-                        Status::Unsupported
-                    }
-                    Some(_) => {
-                        // The piece that could not be read begins here.
-                        let at = request.address as usize + pending.done;
-                        let piece = self.payload - at % self.payload;
-                        let piece = pending.done..pending.done + piece;
-                        let is_broken = pending.broken.iter().any(|at| piece.contains(at));
-                        assert!(is_broken, "nothing is wrong with this read");
-                        self.aborted += 1;
-                        Status::Abort
-                    }
-                };
-                assert_eq!(completion, Completion { status, ..header });
-                self.pending.pop_front();
-            }
-            Kind::CompletionData(completion, payload) => {
-                assert_eq!(completion, header, "{request:?}");
-                let data = pending.data.as_ref().expect("it was to be refused");
-                assert!(payload.len() <= self.payload, "Max_Payload_Size");
-                let range = pending.done..pending.done + payload.len();
-                assert!(!pending.broken.iter().any(|at| range.contains(at)));
-                assert_eq!(payload, data[range], "{request:?}");
-                pending.done += payload.len();
-                if pending.done == data.len() {
-                    self.answered += 1;
-                    self.pending.pop_front();
-                } else {
-                    let at = request.address as usize + pending.done;
-                    assert_eq!(at % 128, 0, "cut at the boundary");
-                }
-            }
-            other => panic!("{other:?} is no completion"),
-        }
     }
 
     /// Runs until everything is done, and compares all bytes.
@@ -524,29 +310,16 @@ impl Room {
         let mut quiet = 0;
         while quiet < 30 {
             let waits = self.source.waiting() > 0
-                || !self.pending.is_empty()
+                || !self.host.pending.is_empty()
                 || !self.bench.is("idle")
                 || self.bench.is("tx_valid");
             quiet = if waits { 0 } else { quiet + 1 };
             self.cycle(mood);
             assert!(self.cycle < end, "the target hangs");
         }
-        assert!(self.registers.bytes == self.golden[0], "registers");
-        assert!(self.memory.bytes == self.golden[1], "memory");
+        assert!(self.registers.bytes == self.host.golden[0], "registers");
+        assert!(self.memory.bytes == self.host.golden[1], "memory");
         assert_eq!(self.sink.gaps, 0, "packets have no gaps");
-    }
-
-    /// Whether the model holds the bytes that a packet names.
-    fn reachable(&self, packet: &[u32], bar: u8) -> bool {
-        let request = match effect(packet, bar) {
-            Effect::Write(request, _) => request,
-            Effect::Ask(ask) if ask.readable => ask.request,
-            _ => return true,
-        };
-        let offset = request.address & ((1 << self.memory_log2) - 1);
-        bar & 1 != 0
-            || !self.has_memory
-            || offset >= (1u64 << self.memory_log2) - MEMORY_BYTES as u64
     }
 
     /// An address in the windows: anywhere, often near the end of the window or of a page.
@@ -624,7 +397,7 @@ fn every_length_and_alignment() {
                 room.drain(mood);
             }
         }
-        assert!(room.answered > 1600 || log2.is_none());
+        assert!(room.host.answered > 1600 || log2.is_none());
     }
 }
 
@@ -658,7 +431,7 @@ fn every_byte_enable() {
             }
         }
         room.drain(MOODS[0]);
-        assert!(room.answered > if log2.is_some() { 1000 } else { 500 });
+        assert!(room.host.answered > if log2.is_some() { 1000 } else { 500 });
     }
 }
 
@@ -671,14 +444,15 @@ fn requests_in_any_mix() {
             room.memory.broken = (0..6)
                 .map(|_| room.rng.below((MEMORY_BYTES / line) as u64))
                 .collect();
+            room.host.broken = room.memory.broken.clone();
             for _ in 0..30 {
                 let (packet, bar) = room.any();
                 room.push(&packet, bar);
             }
             room.drain(MOODS[round % MOODS.len()]);
         }
-        assert!(room.answered > 200 && room.refused > 100);
-        assert_eq!(room.aborted > 0, log2.is_some());
+        assert!(room.host.answered > 200 && room.host.refused > 100);
+        assert_eq!(room.host.aborted > 0, log2.is_some());
     }
 }
 
@@ -691,7 +465,7 @@ fn malformed_packets_touch_nothing() {
         let mut room = Room::new(words, line, log2);
         for round in 0..rounds {
             room.set_payload(round as u64 % 8);
-            room.named.fill(false);
+            room.host.named.fill(false);
             for _ in 0..40 {
                 let (mut packet, bar) = room.any();
                 if room.rng.chance(70) {
@@ -699,7 +473,7 @@ fn malformed_packets_touch_nothing() {
                 }
                 packets += 1;
                 // Spoilt addresses may lie outside of the bytes that the model holds.
-                if room.reachable(&packet, bar) {
+                if room.host.reachable(&packet, bar) {
                     room.push(&packet, bar);
                 }
             }
@@ -734,13 +508,16 @@ fn writes_go_on_while_nothing_can_be_sent() {
         }
         for _ in 0..500_000 {
             room.cycle(stuck);
-            if room.source.waiting() == 0 && room.registers.bytes == room.golden[0] {
+            if room.source.waiting() == 0 && room.registers.bytes == room.host.golden[0] {
                 break;
             }
         }
         room.bench.set("hold", 0);
         assert_eq!(room.source.waiting(), 0, "all packets are taken");
-        assert!(room.registers.bytes == room.golden[0], "writes are done");
+        assert!(
+            room.registers.bytes == room.host.golden[0],
+            "writes are done"
+        );
         room.drain(MOODS[0]);
     }
 }
@@ -750,7 +527,7 @@ fn writes_go_on_while_nothing_can_be_sent() {
 fn a_read_does_not_wait_for_later_writes() {
     for (words, line, log2) in SHAPES {
         let mut room = Room::new(words, line, log2);
-        let mut push = |room: &mut Room, write: bool, offset: u64| {
+        let push = |room: &mut Room, write: bool, offset: u64| {
             let one = request(&mut room.rng, offset, 1);
             let kind = match write {
                 true => Kind::MemoryWrite(one, bytes(&mut room.rng, 4)),
@@ -766,7 +543,7 @@ fn a_read_does_not_wait_for_later_writes() {
             push(&mut room, true, 0x200 + 4 * write);
         }
         let mut waiting = 0;
-        while room.answered == 0 {
+        while room.host.answered == 0 {
             room.cycle(MOODS[0]);
             waiting = room.source.waiting();
         }

@@ -1,6 +1,7 @@
 //! A block in Verilator.
 #![allow(dead_code, reason = "every test file uses a part")]
 
+pub mod host;
 pub mod link;
 pub mod window;
 
