@@ -13,4 +13,4 @@ pub mod mem;
 pub mod pcie;
 mod wrapper;
 
-pub use wrapper::{EmitCardError, TOP, emit_card};
+pub use wrapper::{EmitCardError, LinkConfig, PCIE_TOP, TOP, emit_card, emit_pcie_card};

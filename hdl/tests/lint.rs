@@ -41,3 +41,20 @@ fn impossible_cards_are_refused() {
     });
     assert!(matches!(error, Err(hdl::EmitCardError::Config(_))));
 }
+
+#[test]
+fn cards_behind_pcie() {
+    for words in [2, 4] {
+        for port_bytes in [16, 32] {
+            let config = Config {
+                port_bytes,
+                ..Config::with_array(8, 8)
+            };
+            let link = hdl::LinkConfig { words };
+            let emitted = hdl::emit_pcie_card(&config, &link).expect("the card is emitted");
+            verilate::lint(&common::design(&emitted), &[]).expect("the card is free of lint");
+        }
+    }
+    let three = hdl::emit_pcie_card(&Config::default(), &hdl::LinkConfig { words: 3 });
+    assert!(matches!(three, Err(hdl::EmitCardError::Link(3))));
+}

@@ -107,7 +107,9 @@ impl<H: HostMemory> Card<H> {
     pub fn reset(&mut self) {
         self.broken = None;
         self.dram.reset();
-        self.ports.drive(&mut self.model, &Default::default());
+        self.ports
+            .memory
+            .drive(&mut self.model, &Default::default());
         self.model.set(self.ports.reset, 1);
         self.model.cycles(RESET_CYCLES);
         self.model.set(self.ports.reset, 0);
@@ -220,9 +222,9 @@ impl<H: HostMemory> Card<H> {
 
     #[inline]
     fn cycle(&mut self) -> Result<(), ProtocolError> {
-        self.ports.sample(&self.model, &mut self.master);
+        self.ports.memory.sample(&self.model, &mut self.master);
         let slave = self.dram.cycle(&mut self.host, &self.master)?;
-        self.ports.drive(&mut self.model, slave);
+        self.ports.memory.drive(&mut self.model, slave);
         self.model.cycle();
         self.cycles += 1;
         Ok(())

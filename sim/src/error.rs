@@ -13,6 +13,9 @@ pub enum Error {
     /// The memory's settings make no sense.
     #[error("the memory's settings are wrong: {0}")]
     Memory(&'static str),
+    /// The settings of the link make no sense.
+    #[error("the settings of the link are wrong: {0}")]
+    Link(&'static str),
     /// There is no room for the card's own memory.
     #[error("no room for the card's own memory: {0}")]
     CardMemory(std::io::Error),

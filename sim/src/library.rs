@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use isa::config::Config;
 use verilate::{Design, Library};
 
-use crate::{Error, cache, rtl};
+use crate::rtl::{self, DEFAULT_WORDS, Rtl};
+use crate::{Error, cache};
 
 /// The model of the default card as the build script made it; empty when it could not.
 const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/card.so"));
+
+/// The same behind PCIe, with beats of [`DEFAULT_WORDS`].
+const EMBEDDED_LINK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/link.so"));
 
 /// The processor that it was compiled for.
 const EMBEDDED_FOR: &str = include_str!(concat!(env!("OUT_DIR"), "/processor.txt"));
@@ -23,12 +27,33 @@ const EMBEDDED_FOR: &str = include_str!(concat!(env!("OUT_DIR"), "/processor.txt
 /// A wrong configuration, and what can go wrong while the model is built.
 pub fn for_config(config: &Config, fst: bool) -> Result<Library, Error> {
     config.check()?;
-    let embedded = !EMBEDDED.is_empty() && EMBEDDED_FOR == verilate::processor();
-    if *config == Config::default() && !fst && embedded {
+    let embedded = (*config == Config::default()).then_some(EMBEDDED);
+    prepare(config, fst, embedded, || rtl::emit(config))
+}
+
+/// The model of a card of this shape behind PCIe, whose beats have `words` doublewords, 2 or 4.
+///
+/// # Errors
+/// As [`for_config`].
+pub fn for_link(config: &Config, words: usize, fst: bool) -> Result<Library, Error> {
+    config.check()?;
+    let is_default = *config == Config::default() && words == DEFAULT_WORDS;
+    let embedded = is_default.then_some(EMBEDDED_LINK);
+    prepare(config, fst, embedded, || rtl::emit_link(config, words))
+}
+
+fn prepare(
+    config: &Config,
+    fst: bool,
+    embedded: Option<&'static [u8]>,
+    emit: impl FnOnce() -> Result<Rtl, String>,
+) -> Result<Library, Error> {
+    let fits = !fst && EMBEDDED_FOR == verilate::processor();
+    if let Some(bytes) = embedded.filter(|bytes| fits && !bytes.is_empty()) {
         // SAFETY: the build script wrote these bytes from a file that `so_path` made.
-        return Ok(unsafe { Library::from_bytes(EMBEDDED) }?);
+        return Ok(unsafe { Library::from_bytes(bytes) }?);
     }
-    let rtl = rtl::emit(config).map_err(Error::Rtl)?;
+    let rtl = emit().map_err(Error::Rtl)?;
     let design = Design::from_verilog(rtl.top, rtl.verilog)?;
     let folder = cache_folder()?;
     tracing::info!(

@@ -1,4 +1,4 @@
-//! The pins of the card and the way between them and [`Master`] and [`Slave`].
+//! The pins of a card and the way between them and [`Master`] and [`Slave`].
 
 use isa::config::Config;
 use isa::queue::MAX_QUEUES;
@@ -8,7 +8,7 @@ use crate::Error;
 use crate::memory::signals::{Address, MAX_PORT_BYTES, Master, Slave};
 
 /// Finds a pin and checks its width.
-fn find(model: &Model, port: &'static str, needed: u32) -> Result<PortRef, Error> {
+pub(crate) fn find(model: &Model, port: &'static str, needed: u32) -> Result<PortRef, Error> {
     let found = model.port(port)?;
     match model.width(found) {
         width if width == needed => Ok(found),
@@ -59,18 +59,76 @@ impl AddressPorts {
     }
 }
 
-/// All pins of the card.
+/// Names of the pins of an AXI4 port.
+pub(crate) struct AxiNames {
+    ar: [&'static str; 7],
+    aw: [&'static str; 7],
+    /// valid, ready, data, id, resp, last
+    r: [&'static str; 6],
+    /// valid, ready, data, strb, last
+    w: [&'static str; 5],
+    /// valid, ready, id, resp
+    b: [&'static str; 4],
+    /// Causes of errors of reads and writes.
+    users: Option<[&'static str; 2]>,
+}
+
+macro_rules! axi_names {
+    ($port:literal, $users:expr) => {
+        AxiNames {
+            ar: [
+                concat!($port, "_arvalid"),
+                concat!($port, "_arready"),
+                concat!($port, "_araddr"),
+                concat!($port, "_arlen"),
+                concat!($port, "_arid"),
+                concat!($port, "_arsize"),
+                concat!($port, "_arburst"),
+            ],
+            aw: [
+                concat!($port, "_awvalid"),
+                concat!($port, "_awready"),
+                concat!($port, "_awaddr"),
+                concat!($port, "_awlen"),
+                concat!($port, "_awid"),
+                concat!($port, "_awsize"),
+                concat!($port, "_awburst"),
+            ],
+            r: [
+                concat!($port, "_rvalid"),
+                concat!($port, "_rready"),
+                concat!($port, "_rdata"),
+                concat!($port, "_rid"),
+                concat!($port, "_rresp"),
+                concat!($port, "_rlast"),
+            ],
+            w: [
+                concat!($port, "_wvalid"),
+                concat!($port, "_wready"),
+                concat!($port, "_wdata"),
+                concat!($port, "_wstrb"),
+                concat!($port, "_wlast"),
+            ],
+            b: [
+                concat!($port, "_bvalid"),
+                concat!($port, "_bready"),
+                concat!($port, "_bid"),
+                concat!($port, "_bresp"),
+            ],
+            users: $users,
+        }
+    };
+}
+
+/// The memory port of the card alone.
+const CARD_PORT: AxiNames = axi_names!("m", Some(["m_ruser", "m_buser"]));
+
+/// The port of the card's own memory, on a card behind PCIe.
+pub(crate) const LOCAL_PORT: AxiNames = axi_names!("l", None);
+
+/// Pins of an AXI4 port.
 #[derive(Clone, Debug)]
-pub(crate) struct Ports {
-    pub(crate) reset: PortRef,
-    pub(crate) irq: PortRef,
-    pub(crate) active: PortRef,
-    pub(crate) reg_write: PortRef,
-    pub(crate) reg_read: PortRef,
-    pub(crate) reg_addr: PortRef,
-    pub(crate) reg_wdata: PortRef,
-    pub(crate) reg_strobes: PortRef,
-    pub(crate) reg_rdata: PortRef,
+pub(crate) struct AxiPorts {
     ar: AddressPorts,
     aw: AddressPorts,
     r_valid: PortRef,
@@ -78,7 +136,6 @@ pub(crate) struct Ports {
     r_data: PortRef,
     r_id: PortRef,
     r_resp: PortRef,
-    r_user: PortRef,
     r_last: PortRef,
     w_valid: PortRef,
     w_ready: PortRef,
@@ -89,68 +146,39 @@ pub(crate) struct Ports {
     b_ready: PortRef,
     b_id: PortRef,
     b_resp: PortRef,
-    b_user: PortRef,
+    users: Option<[PortRef; 2]>,
     port_bytes: usize,
     /// What the memory's pins carry now; a pin that keeps its value is not touched.
     driven: Slave,
 }
 
-impl Ports {
-    /// Finds all pins of a card of this shape.
-    pub(crate) fn new(model: &Model, config: &Config) -> Result<Self, Error> {
+impl AxiPorts {
+    /// Finds all pins of a port of this width.
+    pub(crate) fn new(model: &Model, names: &AxiNames, port_bytes: u32) -> Result<Self, Error> {
         let pin = |port, width| find(model, port, width);
         Ok(Self {
-            reset: pin("reset", 1)?,
-            irq: pin("irq", MAX_QUEUES)?,
-            active: pin("active", 1)?,
-            reg_write: pin("reg_write", 1)?,
-            reg_read: pin("reg_read", 1)?,
-            reg_addr: pin("reg_addr", 12)?,
-            reg_wdata: pin("reg_wdata", 32)?,
-            reg_strobes: pin("reg_strobes", 4)?,
-            reg_rdata: pin("reg_rdata", 32)?,
-            ar: AddressPorts::find(
-                model,
-                [
-                    "m_arvalid",
-                    "m_arready",
-                    "m_araddr",
-                    "m_arlen",
-                    "m_arid",
-                    "m_arsize",
-                    "m_arburst",
-                ],
-            )?,
-            aw: AddressPorts::find(
-                model,
-                [
-                    "m_awvalid",
-                    "m_awready",
-                    "m_awaddr",
-                    "m_awlen",
-                    "m_awid",
-                    "m_awsize",
-                    "m_awburst",
-                ],
-            )?,
-            r_valid: pin("m_rvalid", 1)?,
-            r_ready: pin("m_rready", 1)?,
-            r_data: pin("m_rdata", 8 * config.port_bytes)?,
-            r_id: pin("m_rid", 4)?,
-            r_resp: pin("m_rresp", 2)?,
-            r_user: pin("m_ruser", 3)?,
-            r_last: pin("m_rlast", 1)?,
-            w_valid: pin("m_wvalid", 1)?,
-            w_ready: pin("m_wready", 1)?,
-            w_data: pin("m_wdata", 8 * config.port_bytes)?,
-            w_strobes: pin("m_wstrb", config.port_bytes)?,
-            w_last: pin("m_wlast", 1)?,
-            b_valid: pin("m_bvalid", 1)?,
-            b_ready: pin("m_bready", 1)?,
-            b_id: pin("m_bid", 4)?,
-            b_resp: pin("m_bresp", 2)?,
-            b_user: pin("m_buser", 3)?,
-            port_bytes: config.port_bytes as usize,
+            ar: AddressPorts::find(model, names.ar)?,
+            aw: AddressPorts::find(model, names.aw)?,
+            r_valid: pin(names.r[0], 1)?,
+            r_ready: pin(names.r[1], 1)?,
+            r_data: pin(names.r[2], 8 * port_bytes)?,
+            r_id: pin(names.r[3], 4)?,
+            r_resp: pin(names.r[4], 2)?,
+            r_last: pin(names.r[5], 1)?,
+            w_valid: pin(names.w[0], 1)?,
+            w_ready: pin(names.w[1], 1)?,
+            w_data: pin(names.w[2], 8 * port_bytes)?,
+            w_strobes: pin(names.w[3], port_bytes)?,
+            w_last: pin(names.w[4], 1)?,
+            b_valid: pin(names.b[0], 1)?,
+            b_ready: pin(names.b[1], 1)?,
+            b_id: pin(names.b[2], 4)?,
+            b_resp: pin(names.b[3], 2)?,
+            users: match names.users {
+                Some([read, write]) => Some([pin(read, 3)?, pin(write, 3)?]),
+                None => None,
+            },
+            port_bytes: port_bytes as usize,
             driven: Slave::default(),
         })
     }
@@ -207,13 +235,51 @@ impl Ports {
             }
             model.set(self.r_id, slave.r.id.into());
             model.set(self.r_resp, slave.r.resp.into());
-            model.set(self.r_user, slave.r.cause as u64);
+            if let Some([user, _]) = self.users {
+                model.set(user, slave.r.cause as u64);
+            }
             model.set(self.r_last, slave.r.last.into());
         }
         if slave.b.valid {
             model.set(self.b_id, slave.b.id.into());
             model.set(self.b_resp, slave.b.resp.into());
-            model.set(self.b_user, slave.b.cause as u64);
+            if let Some([_, user]) = self.users {
+                model.set(user, slave.b.cause as u64);
+            }
         }
+    }
+}
+
+/// All pins of the card alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Ports {
+    pub(crate) reset: PortRef,
+    pub(crate) irq: PortRef,
+    pub(crate) active: PortRef,
+    pub(crate) reg_write: PortRef,
+    pub(crate) reg_read: PortRef,
+    pub(crate) reg_addr: PortRef,
+    pub(crate) reg_wdata: PortRef,
+    pub(crate) reg_strobes: PortRef,
+    pub(crate) reg_rdata: PortRef,
+    pub(crate) memory: AxiPorts,
+}
+
+impl Ports {
+    /// Finds all pins of a card of this shape.
+    pub(crate) fn new(model: &Model, config: &Config) -> Result<Self, Error> {
+        let pin = |port, width| find(model, port, width);
+        Ok(Self {
+            reset: pin("reset", 1)?,
+            irq: pin("irq", MAX_QUEUES)?,
+            active: pin("active", 1)?,
+            reg_write: pin("reg_write", 1)?,
+            reg_read: pin("reg_read", 1)?,
+            reg_addr: pin("reg_addr", 12)?,
+            reg_wdata: pin("reg_wdata", 32)?,
+            reg_strobes: pin("reg_strobes", 4)?,
+            reg_rdata: pin("reg_rdata", 32)?,
+            memory: AxiPorts::new(model, &CARD_PORT, config.port_bytes)?,
+        })
     }
 }

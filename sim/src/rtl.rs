@@ -2,6 +2,9 @@
 
 use isa::config::Config;
 
+/// Doublewords of a beat of the link, unless asked otherwise.
+pub const DEFAULT_WORDS: usize = 2;
+
 /// The Verilog of a card.
 pub struct Rtl {
     /// Name of the top module.
@@ -15,7 +18,19 @@ pub struct Rtl {
 /// # Errors
 /// Says what the emitter could not do.
 pub fn emit(config: &Config) -> Result<Rtl, String> {
-    let card = hdl::emit_card(config).map_err(|error| error.to_string())?;
+    rtl(hdl::emit_card(config))
+}
+
+/// Emits the card of this shape behind a PCIe endpoint whose beats have `words` doublewords.
+///
+/// # Errors
+/// Says what the emitter could not do.
+pub fn emit_link(config: &Config, words: usize) -> Result<Rtl, String> {
+    rtl(hdl::emit_pcie_card(config, &hdl::LinkConfig { words }))
+}
+
+fn rtl(card: Result<hdl::emit::Emitted, hdl::EmitCardError>) -> Result<Rtl, String> {
+    let card = card.map_err(|error| error.to_string())?;
     Ok(Rtl {
         verilog: card.verilog(),
         top: card.top,

@@ -49,7 +49,7 @@ pub struct Fault {
 }
 
 impl Ram {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slice: SliceMemory::new(BASE, BYTES),
             faults: Vec::new(),
@@ -72,6 +72,11 @@ impl Ram {
         for (bytes, word) in self.at(address).chunks_exact_mut(4).zip(words) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
+    }
+
+    /// From now on these addresses answer with errors, and no others.
+    pub(crate) fn set_faults(&mut self, faults: Vec<Fault>) {
+        self.faults = faults;
     }
 
     fn fails(&self, address: u64, len: usize, writes: bool) -> bool {

@@ -2,6 +2,7 @@
 //! random programs for it.
 
 pub mod bench;
+pub mod link;
 pub mod program;
 pub mod rng;
 

@@ -505,3 +505,64 @@ pub fn build_alone(config: &Config, space: &Space, scratch: u64, ops: &[Op]) -> 
     program.extend(build(config, space, ops));
     program
 }
+
+/// A program that reads `m` rows of activations from `src` and leaves them as int32 values at
+/// `dst`; the identity matrix must stand at `identity` ([`identity`]). For square arrays.
+pub fn widen(config: &Config, src: u64, identity: u64, dst: u64, m: u32) -> Vec<Command> {
+    let line = config.port_bytes;
+    let load = |buffer: Buffer, src: u64, bytes: u32| Load {
+        src,
+        buffer: buffer as u8,
+        dst_line: 0,
+        row_lines: bytes.div_ceil(line) as u16,
+        rows: 1,
+        stride: line,
+    };
+    let weights = load(Buffer::Weights, identity, config.rows * config.cols);
+    let activations = load(Buffer::Activations, src, m * config.rows);
+    let gemm = Gemm {
+        act_row: 0,
+        act_stride: 0,
+        wgt_row: 0,
+        acc_row: 0,
+        m: m as u16,
+        k_tiles: 1,
+        accumulate: 0,
+        weight_format: 0,
+        sparsity: 0,
+    };
+    let store = Store {
+        dst,
+        acc_row: 0,
+        m: m as u16,
+        format: OutputFormat::I32 as u8,
+        release: 0,
+        column_row: 0,
+        row_index: 0,
+    };
+    let command = |wait, signal, operation| Command {
+        wait,
+        signal,
+        operation,
+    };
+    vec![
+        command(0, 0b001, Operation::Load(weights)),
+        command(0, 0b010, Operation::Load(activations)),
+        command(0b011, 0b100, Operation::Gemm(gemm)),
+        command(0b100, 0, Operation::Store(store)),
+    ]
+}
+
+/// The identity matrix as weights of a square array.
+pub fn identity(config: &Config) -> Vec<u8> {
+    let cols = config.cols;
+    (0..config.rows * cols)
+        .map(|at| u8::from(at / cols == at % cols))
+        .collect()
+}
+
+/// What [`widen`] leaves of these activations.
+pub fn widened(activations: &[u8]) -> Vec<u8> {
+    let values = activations.iter().map(|byte| i32::from(*byte as i8));
+    values.flat_map(i32::to_le_bytes).collect()
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use hdl::LinkConfig;
 use hdl::array::Array;
 use hdl::emit::{Emitted, emit};
 use isa::config::Config;
@@ -14,6 +15,8 @@ use isa::config::Config;
 enum Block {
     /// The whole card with its bus wrapper.
     Card,
+    /// The whole card behind a PCIe endpoint, with its bus wrapper.
+    Pcie,
     /// The systolic array alone.
     Array,
 }
@@ -31,6 +34,12 @@ struct Arguments {
     /// What to write.
     #[arg(long, value_enum, default_value_t = Block::Card)]
     block: Block,
+    /// Doublewords of a beat of the PCIe link, 2 or 4.
+    #[arg(long, default_value_t = 2)]
+    link_words: usize,
+    /// Queue pairs, 1, 2, 4 or 8.
+    #[arg(long)]
+    queues: Option<u32>,
     /// Folder for the files; it is made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -47,10 +56,11 @@ fn shape(arguments: &Arguments) -> Result<Config, String> {
             arguments.config
         ));
     };
-    let config = Config {
+    let mut config = Config {
         port_bytes: arguments.port_bytes,
         ..Config::with_array(rows, cols)
     };
+    config.queues = arguments.queues.unwrap_or(config.queues);
     config.check().map_err(|error| error.to_string())?;
     Ok(config)
 }
@@ -59,6 +69,12 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let config = shape(arguments)?;
     let emitted: Emitted = match arguments.block {
         Block::Card => hdl::emit_card(&config).map_err(|error| error.to_string())?,
+        Block::Pcie => {
+            let link = LinkConfig {
+                words: arguments.link_words,
+            };
+            hdl::emit_pcie_card(&config, &link).map_err(|error| error.to_string())?
+        }
         Block::Array => emit(
             &Array::new(config.rows as usize, config.cols as usize),
             "array",

@@ -64,6 +64,8 @@ pub struct Endpoint {
     pub flr_done: Signal<Out, Bit>,
     /// Reset the card, now or with `reset`.
     pub card_reset: Signal<Out, Bit>,
+    /// A packet is under way in either direction, but for completions, or a reset.
+    pub active: Signal<Out, Bit>,
     /// Bus, device and function.
     pub cfg_id: Signal<In, Bits<16>>,
     /// The card may send requests.
@@ -240,6 +242,7 @@ impl Endpoint {
             flr: Default::default(),
             flr_done: Default::default(),
             card_reset: Default::default(),
+            active: Default::default(),
             cfg_id: Default::default(),
             cfg_bus_master: Default::default(),
             cfg_max_payload: Default::default(),
@@ -356,6 +359,11 @@ impl Logic for Endpoint {
         self.transmit.hold.next = self.closed.val();
         self.flr_done.next = self.state.q.val() == ResetState::Done;
         self.card_reset.next = self.forget.val() | (self.state.q.val() == ResetState::Done);
+        self.active.next = self.closed.val()
+            | self.receive.write_valid.val()
+            | self.receive.ask_valid.val()
+            | (!self.target.idle.val())
+            | (!self.transmit.idle.val());
         match self.state.q.val() {
             ResetState::Run => {
                 if self.flr.val() {

@@ -1,5 +1,7 @@
 //! Accesses and mappings that are refused.
 
+use isa::error::FaultCause;
+
 /// Why an access of the card to the host's memory failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DmaFault {
@@ -13,6 +15,16 @@ pub enum DmaFault {
     /// shortened, a peer that is gone).
     #[error("the memory behind address {0:#x} does not answer")]
     Gone(u64),
+}
+
+impl DmaFault {
+    /// What the card learns of a read that failed so.
+    pub fn cause(&self) -> FaultCause {
+        match self {
+            Self::Unmapped(_) | Self::Forbidden(_) => FaultCause::Unsupported,
+            Self::Gone(_) => FaultCause::Abort,
+        }
+    }
 }
 
 /// Accesses that failed since the table was made.

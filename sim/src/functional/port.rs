@@ -4,7 +4,7 @@ use isa::command::CARD_MEMORY;
 use isa::error::FaultCause;
 use isa::model::Memory;
 
-use crate::dma::{DmaFault, DmaTable};
+use crate::dma::DmaTable;
 use crate::function::{CardMemory, INTERRUPT_WINDOW};
 
 /// What a program reaches.
@@ -39,10 +39,7 @@ impl Memory for Port<'_> {
         }
         match self.dma.read(addr, out) {
             Ok(()) => true,
-            Err(DmaFault::Unmapped(_) | DmaFault::Forbidden(_)) => {
-                self.fail(FaultCause::Unsupported)
-            }
-            Err(DmaFault::Gone(_)) => self.fail(FaultCause::Abort),
+            Err(fault) => self.fail(fault.cause()),
         }
     }
 

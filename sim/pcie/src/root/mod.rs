@@ -198,6 +198,11 @@ impl Root {
         std::mem::take(&mut self.strays)
     }
 
+    /// Reads of the card whose answers are owed.
+    pub fn card_reads(&self) -> usize {
+        self.reads.len()
+    }
+
     /// Cycles since the start.
     pub fn cycles(&self) -> u64 {
         self.now

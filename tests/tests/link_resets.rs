@@ -1,0 +1,162 @@
+//! Function-level resets in every phase of a program: the link sees no broken rule, what is under
+//! way comes to nothing, and the next program does what the functional model says.
+
+use isa::command::CARD_MEMORY;
+use isa::config::Config;
+use isa::regs;
+use pcie::root::{self, Random};
+use sim::LinkOptions;
+use sim::function::Function;
+use sim::memory::{self, MemoryOptions};
+use systole_tests::bench::{DATA, Device, Host, PROGRAMS, put_words, words};
+use systole_tests::link::Linked;
+use systole_tests::program::{Op, Space, build, identity, widen, widened};
+use systole_tests::rng::Rng;
+
+const ROWS: u32 = 256;
+const WEIGHTS: u64 = DATA;
+const INPUT: u64 = DATA + 0x1000;
+const OUTPUT: u64 = DATA + 0x4000;
+
+/// The card after a reset: registers as at power-up, nothing under way.
+fn restart(linked: &mut Linked) -> Host {
+    linked.function_reset();
+    linked.enable();
+    for _ in 0..100_000 {
+        if linked.read(regs::STATUS) == 0 {
+            break;
+        }
+    }
+    assert_eq!(linked.read(regs::STATUS), 0, "the card is at rest");
+    for register in [
+        regs::SQ_TAIL,
+        regs::SQ_HEAD,
+        regs::CQ_TAIL,
+        regs::QUEUE_CONTROL,
+    ] {
+        assert_eq!(linked.read(regs::of_queue(0, register)), 0);
+    }
+    assert_eq!(linked.card.take_interrupts(), 0, "no interrupt waits");
+    Host::start(linked, 2)
+}
+
+/// Resets after some of the cycles of random programs, with a good program after each.
+fn check(config: Config, words_of_beat: usize, random: Option<Random>, rounds: u64, resets: u64) {
+    let options = LinkOptions {
+        root: root::Options {
+            words: words_of_beat,
+            random,
+            ..root::Options::default()
+        },
+        memory: MemoryOptions {
+            random: random.map(|random| memory::Random::rough(random.seed)),
+            ..MemoryOptions::default()
+        },
+        audit: true,
+        ..LinkOptions::default()
+    };
+    let mut linked = Linked::new(&config, &options);
+    let mut rng = Rng::new(17);
+    let matrix = identity(&config);
+    let data: Vec<u8> = (0..ROWS * config.rows).map(|_| rng.bits() as u8).collect();
+    for round in 0..rounds {
+        // One memory is the host's, one the card's; either may hold input or output.
+        let place = |rng: &mut Rng, offset: u64| match rng.below(2) {
+            0 => DATA + offset,
+            _ => CARD_MEMORY + offset,
+        };
+        let (input, output) = (place(&mut rng, 0x2_0000), place(&mut rng, 0x4_0000));
+        let space = Space {
+            input: input..input + 0x2_0000,
+            output: output..output + 0x2_0000,
+        };
+        let ops: Vec<Op> = (0..14).map(|_| Op::random(&mut rng)).collect();
+        let broken = words(&build(&config, &space, &ops));
+        let start = |linked: &mut Linked, host: &mut Host| {
+            let entry = put_words(linked.memory(), PROGRAMS.start, &broken, 7);
+            host.submit(linked, &entry, 7);
+            host.ring(linked);
+        };
+        let mut host = restart(&mut linked);
+        let before = linked.card.cycles().unwrap_or(0);
+        start(&mut linked, &mut host);
+        host.take(&mut linked).expect("the program ends");
+        let duration = linked.card.cycles().unwrap_or(0) - before;
+        for _ in 0..resets {
+            let mut host = restart(&mut linked);
+            start(&mut linked, &mut host);
+            linked.idle(rng.below(duration));
+            let mut host = restart(&mut linked);
+            linked.memory().at(WEIGHTS)[..matrix.len()].copy_from_slice(&matrix);
+            linked.memory().at(INPUT)[..data.len()].copy_from_slice(&data);
+            let good = words(&widen(&config, INPUT, WEIGHTS, OUTPUT, ROWS));
+            let entry = put_words(linked.memory(), PROGRAMS.start, &good, 9);
+            let done = host
+                .run(&mut linked, &entry, 9)
+                .expect("the next program ends");
+            assert_eq!(done.status, 0, "round {round}");
+            let expected = widened(&data);
+            assert!(
+                linked.memory().at(OUTPUT)[..expected.len()] == expected,
+                "round {round}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_calm_link() {
+    check(Config::with_array(4, 4), 2, None, 3, 25);
+}
+
+#[test]
+fn a_rough_link() {
+    check(Config::with_array(4, 4), 2, Some(Random::rough(5)), 3, 25);
+    let config = Config {
+        port_bytes: 32,
+        ..Config::with_array(8, 8)
+    };
+    check(config, 4, Some(Random::rough(6)), 2, 15);
+}
+
+/// Resets while the host reads and writes both windows.
+#[test]
+fn accesses_that_meet_a_reset_end() {
+    let options = LinkOptions {
+        root: root::Options {
+            random: Some(Random::rough(9)),
+            access_timeout: 20_000,
+            ..root::Options::default()
+        },
+        audit: true,
+        ..LinkOptions::default()
+    };
+    let mut linked = Linked::new(&Config::with_array(4, 4), &options);
+    let mut rng = Rng::new(4);
+    let mut lost = 0;
+    for _ in 0..40 {
+        let wait = rng.below(400);
+        let outcome = linked.run(|card| {
+            let write = card.root().write(2, 0x100, &[7; 1500]);
+            let read = card.root().read(2, 0x80, 700);
+            let register = card.root().read(0, regs::ID.into(), 4);
+            card.step(wait)?;
+            card.reset()?;
+            card.step(25_000)?;
+            let mut data = [0; 700];
+            let ends = [write, read, register].map(|access| card.root().finish(access, &mut data));
+            Ok(ends)
+        });
+        assert!(
+            outcome.iter().all(Option::is_some),
+            "every access ends: {outcome:?}"
+        );
+        lost += outcome
+            .iter()
+            .filter(|end| matches!(end, Some(Err(_))))
+            .count();
+        linked.enable();
+        assert_eq!(linked.read(regs::ID), regs::ID_VALUE);
+    }
+    assert!(lost > 10, "{lost}");
+}
