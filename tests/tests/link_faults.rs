@@ -70,9 +70,8 @@ impl Test {
         }
     }
 
-    /// Submits the program.
+    /// Submits the program; its completion has this tag.
     fn submit(&mut self) {
-        self.tag += 1;
         let program = words(&widen(&shape(), INPUT, WEIGHTS, OUTPUT, ROWS));
         let entry = put_words(self.linked.memory(), PROGRAMS.start, &program, self.tag);
         self.linked.memory().at(OUTPUT)[..4 * self.data.len()].fill(0);
@@ -82,6 +81,17 @@ impl Test {
 
     /// Runs the program; the cause of its end, and the command that failed.
     fn run(&mut self) -> (ErrorCode, u16) {
+        self.tag += 1;
+        self.end()
+    }
+
+    /// Runs the program, whose submission the card cannot read: it knows no tag.
+    fn run_unread(&mut self) -> ErrorCode {
+        self.tag = 0;
+        self.end().0
+    }
+
+    fn end(&mut self) -> (ErrorCode, u16) {
         self.submit();
         let done = self.host.take(&mut self.linked).expect("a completion");
         self.host.give_back(&mut self.linked);
@@ -126,7 +136,7 @@ fn each_cause_is_named_wherever_it_strikes_and_the_card_goes_on() {
             assert_eq!(test.run().0, error, "{kind:?} in the program");
             let entry = test.host.next_entry();
             test.set_fault(entry..entry + 4, kind, None);
-            assert_eq!(test.run().0, error, "{kind:?} in the submission");
+            assert_eq!(test.run_unread(), error, "{kind:?} in the submission");
             test.set_fault(0..0, kind, None);
             test.run_well();
             test.run_well();
@@ -142,12 +152,10 @@ fn an_answer_that_comes_too_late_does_no_harm() {
         // All of the input is late, and comes while the next programs use other tags.
         let (timeout, more) = (u64::from(TIMEOUT), seed * 400);
         let input = INPUT..INPUT + test.data.len() as u64;
-        test.set_fault(
-            input,
-            FaultKind::Late(timeout + more),
-            Some(1 + seed as u32 % 3),
-        );
+        let kind = FaultKind::Late(timeout + more);
+        test.set_fault(input, kind, Some(1 + seed as u32 % 2));
         assert_eq!(test.run(), (ErrorCode::CompletionTimeout, 1));
+        test.set_fault(0..0, kind, None);
         for _ in 0..6 {
             test.run_well();
         }
@@ -183,7 +191,7 @@ fn all_tags_may_be_lost() {
     // Nothing answers at all: the submission cannot be read, but the completion can be written.
     test.set_fault(everything, FaultKind::Dropped, None);
     for _ in 0..3 {
-        assert_eq!(test.run().0, ErrorCode::CompletionTimeout);
+        assert_eq!(test.run_unread(), ErrorCode::CompletionTimeout);
     }
     test.set_fault(0..0, FaultKind::Dropped, None);
     test.run_well();

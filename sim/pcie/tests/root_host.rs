@@ -169,6 +169,14 @@ fn a_late_answer_to_a_read_that_was_given_up_does_no_harm() {
     bench.run(100);
     bench.mood = Mood::Good;
     assert_eq!(bench.host_read(0, 4), Ok(bench.window[..4].to_vec()));
+    // One whose answer never comes is free again in the end.
+    bench.mood = Mood::Silent;
+    assert_eq!(bench.host_read(0, 4), Err(AccessError::Timeout));
+    bench.mood = Mood::Good;
+    let timeouts = (0..5)
+        .take_while(|_| bench.host_read(0, 4).is_err())
+        .count();
+    assert_eq!(timeouts, 2);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use super::packet::Packet;
 use super::random::Dice;
 use crate::tlp::{Completion, Header, HeaderKind, Request, Status, payload_words};
 
+/// Timeouts after which the answer to a read that was given up will not come any more.
+const PATIENCE: u64 = 2;
+
 /// Where completions of a function may be cut (section 2.3.1.1).
 const ENDPOINT_BOUNDARY: u64 = 128;
 
@@ -82,6 +85,8 @@ struct Asked {
     access: Option<u64>,
     cursor: u64,
     end: u64,
+    /// Cycle from which on the tag may be used again although the answer never came.
+    forgotten: u64,
 }
 
 /// The host.
@@ -257,15 +262,18 @@ impl Host {
             for asked in self.asked.iter_mut().flatten() {
                 if asked.access == Some(open.access) {
                     asked.access = None;
+                    asked.forgotten = now + PATIENCE * self.timeout;
                 }
             }
         }
     }
 
-    fn free_tag(&mut self) -> Option<usize> {
+    fn free_tag(&mut self, now: u64) -> Option<usize> {
         let count = self.asked.len();
         if self.busy == count {
-            return None;
+            let asked = self.asked.iter();
+            let old = asked.flatten().position(|asked| now >= asked.forgotten)?;
+            self.free(old);
         }
         // Round, so that a tag rests as long as it can.
         let tag = (0..count)
@@ -278,6 +286,7 @@ impl Host {
     /// Makes the next packet, if there is one to send.
     pub(super) fn next(
         &mut self,
+        now: u64,
         dice: &mut Dice,
         settings: &Settings,
         packet: &mut Packet,
@@ -288,7 +297,7 @@ impl Host {
             Some(_) => false,
         };
         let tag = if is_read {
-            match self.free_tag() {
+            match self.free_tag(now) {
                 None => return false,
                 Some(tag) => tag,
             }
@@ -354,6 +363,7 @@ impl Host {
                     access: Some(job.access),
                     cursor: start,
                     end,
+                    forgotten: u64::MAX,
                 });
             }
         }
@@ -401,7 +411,7 @@ impl Host {
             return fail("data is there if and only if all went well");
         }
         if error.is_some() {
-            self.free(completion.tag);
+            self.free(completion.tag.into());
             if let Some(access) = asked.access {
                 self.settle(access, owed, error);
             }
@@ -428,7 +438,7 @@ impl Host {
             self.settle(access, end - asked.cursor, error);
         }
         if end == asked.end {
-            self.free(completion.tag);
+            self.free(completion.tag.into());
         } else {
             self.asked[usize::from(completion.tag)] = Some(Asked {
                 cursor: end,
@@ -449,9 +459,9 @@ impl Host {
         }
     }
 
-    fn free(&mut self, tag: u8) {
+    fn free(&mut self, tag: usize) {
         self.busy -= 1;
-        self.asked[usize::from(tag)] = None;
+        self.asked[tag] = None;
     }
 
     /// The link went down: nothing is answered any more.

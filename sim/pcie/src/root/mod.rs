@@ -435,7 +435,7 @@ impl Root {
 
     fn next_request(&mut self) -> bool {
         self.host
-            .next(&mut self.dice, &self.settings, &mut self.outgoing)
+            .next(self.now, &mut self.dice, &self.settings, &mut self.outgoing)
     }
 
     fn next_completion(&mut self, memory: &mut (impl Memory + ?Sized)) -> bool {
