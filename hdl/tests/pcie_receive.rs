@@ -9,7 +9,7 @@ use common::link::{
     Ask, BARS, CARD_ID, Effect, Source, bytes, effect, length, packet, request, spoil, spoil_beats,
     unusual,
 };
-use common::{Bench, Rng};
+use common::{Bench, Rng, full};
 use hdl::pcie::Receive;
 use pcie::stream::{Beat, beats};
 use pcie::tlp::{Completion, Id, Kind, Request, Status, Tlp};
@@ -476,11 +476,7 @@ fn legal_packets_in_any_mix() {
 
 #[test]
 fn malformed_packets_have_no_effect() {
-    let count = if std::env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0") {
-        12_500
-    } else {
-        1_250
-    };
+    let count = if full() { 12_500 } else { 1_250 };
     for words in [2, 4] {
         let mut room = Room::new(words);
         for round in 0..count {

@@ -5,7 +5,7 @@ mod common;
 use common::host::Host;
 use common::link::{BARS, CARD_ID, Sink, Source, bytes, length, packet, request, spoil, unusual};
 use common::window::{MEMORY_BYTES, REGISTER_BYTES, RegisterFile, WindowMemory};
-use common::{Bench, Rng};
+use common::{Bench, Rng, full};
 use hdl::pcie::{Receive, Target};
 use pcie::tlp::{Id, Kind, Request, Tlp};
 use rust_hdl_core::prelude::*;
@@ -458,7 +458,7 @@ fn requests_in_any_mix() {
 
 #[test]
 fn malformed_packets_touch_nothing() {
-    let full = std::env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0");
+    let full = full();
     let rounds = if full { 5000 } else { 500 };
     let mut packets = 0;
     for (words, line, log2) in SHAPES {

@@ -138,6 +138,11 @@ pub fn bursts(line: u64, lines: u64, port_bytes: u64) -> Vec<(u64, u64)> {
     bursts
 }
 
+/// Whether the long tier was asked for, by `SYSTOLE_FULL`.
+pub fn full() -> bool {
+    std::env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0")
+}
+
 /// Small pseudo-random numbers (xorshift64*).
 pub struct Rng(pub u64);
 

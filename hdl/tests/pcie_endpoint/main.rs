@@ -13,7 +13,7 @@ use common::link::{
     BARS, CARD_ID, Effect, Sink, Source, bytes, effect, length, packet, request, spoil, unusual,
 };
 use common::window::{MEMORY_BYTES, REGISTER_BYTES, RegisterFile, WindowMemory};
-use common::{Bench, Rng};
+use common::{Bench, Rng, full};
 use dma::{Dma, MARK};
 use hdl::pcie::Endpoint;
 use isa::pci::{MSIX_PENDING, MSIX_TABLE};
@@ -557,7 +557,7 @@ fn function_level_resets() {
 /// Packets of any kind of nonsense between legal ones.
 #[test]
 fn nonsense_is_survived() {
-    let full = std::env::var_os("SYSTOLE_FULL").is_some_and(|value| value != "0");
+    let full = full();
     let rounds = if full { 2500 } else { 100 };
     let mut packets = 0;
     for (words, line, log2, base) in SHAPES {
