@@ -88,6 +88,12 @@ fn bytes(values: &[i8]) -> Vec<u8> {
     values.iter().map(|value| *value as u8).collect()
 }
 
+/// Where products run quickly on every machine.
+#[cfg(feature = "sim")]
+const DEVICES: &[&str] = &["cpu", "model", "auto", "model-pcie"];
+#[cfg(not(feature = "sim"))]
+const DEVICES: &[&str] = &["cpu", "model", "auto"];
+
 /// `[[1, 2, 3], [-128, 127, 0]]` in both orders, and `[[1, -1], [2, -128], [3, 5]]`.
 const A: [i8; 6] = [1, 2, 3, -128, 127, 0];
 const A_FORTRAN: [i8; 6] = [1, -128, 2, 127, 3, 0];
@@ -109,7 +115,7 @@ fn gemm_reads_and_writes_what_numpy_does() {
     // The text and the padding are those of NumPy 2.
     let mut expected = npy("<i4", false, "(2, 2)", &[]);
     expected.extend(C.iter().flat_map(|value| value.to_le_bytes()));
-    for device in ["cpu", "model", "auto"] {
+    for device in DEVICES {
         for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (a, b))) {
             let (a, b) = (desk.file("a.npy", a), desk.file("b.npy", b));
             let c = desk.path("c.npy");
@@ -120,7 +126,8 @@ fn gemm_reads_and_writes_what_numpy_does() {
                 (&json["m"], &json["k"], &json["n"]),
                 (&2.into(), &3.into(), &2.into())
             );
-            let place = if device == "model" { "device" } else { "cpu" };
+            let card = device.starts_with("model");
+            let place = if card { "device" } else { "cpu" };
             assert_eq!(json["place"], place, "{device}");
             for key in [
                 "out",
@@ -292,7 +299,7 @@ fn bench_says_all_that_was_measured() {
         "runs",
         "seconds",
     ];
-    for device in ["cpu", "model", "auto"] {
+    for device in DEVICES {
         let json = bench(device);
         for key in keys {
             assert!(json.get(key).is_some(), "{device}: {key}");
@@ -326,7 +333,7 @@ fn embed_gives_the_same_everywhere() {
     let cpu = embed("cpu");
     assert_eq!(cpu["embeddings"].as_array().map(Vec::len), Some(2));
     assert_eq!(cpu["total_cycles"], Value::Null);
-    for device in ["model", "auto"] {
+    for device in &DEVICES[1..] {
         let other = embed(device);
         assert_eq!(other["embeddings"], cpu["embeddings"], "{device}");
         for key in [

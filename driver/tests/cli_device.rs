@@ -320,9 +320,13 @@ fn what_keeps_a_card_from_use_is_named() {
         &["dev/vfio/7 is not there", "modprobe vfio-pci"],
     );
     // A kernel with iommufd has a file for the device itself.
-    fs::create_dir_all(machine.folder(CARD).join("vfio-dev/vfio3")).expect("a folder");
-    machine.file(machine.path("dev/vfio/devices/vfio3"), "");
+    let cdev = machine.folder(CARD).join("vfio-dev/vfio3");
+    fs::create_dir_all(&cdev).expect("a folder");
     machine.file(machine.path("dev/iommu"), "");
+    // Without such a file the name stands there all the same.
+    lacks(&obstacles(CARD), &["dev/vfio/7 is not there"]);
+    machine.file(cdev.join("dev"), "511:0");
+    machine.file(machine.path("dev/vfio/devices/vfio3"), "");
     let card = machine.json(&["info", CARD]);
     assert_eq!(card["ready"], true);
     let file = machine.path("dev/vfio/devices/vfio3");

@@ -278,12 +278,15 @@ fn odd(vendor: u8) -> (LocalFunction, Arc<AtomicBool>) {
 fn a_card_that_is_pulled_out_is_gone() {
     let (function, pulled) = odd(0);
     let transport = FunctionTransport::open(function).expect("it opens");
+    let dma = Arc::clone(transport.function().dma());
     let mut backend = backend(transport, Options::default());
     let product = Product::new(5);
     on_card(&product.run(&mut backend));
     pulled.store(true, Ordering::Relaxed);
     on_cpu(&product.run(&mut backend), "the device is gone");
     on_cpu(&product.run(&mut backend), "out of use");
+    // It was let go, so that whoever pulled it out can go on.
+    assert!(dma.is_empty());
 }
 
 #[test]

@@ -372,9 +372,9 @@ fn every_length_and_alignment() {
         let mut room = Room::new(words, line, log2);
         for dwords in 1..=1024u16 {
             room.set_payload(u64::from(dwords) % 8);
-            let lanes = if dwords < 80 { 0..8 } else { 0..1 };
+            let lanes = if dwords < 40 { 0..8 } else { 0..1 };
             for lane in lanes {
-                let lane = if dwords < 80 {
+                let lane = if dwords < 40 {
                     lane
                 } else {
                     room.rng.below(1024)

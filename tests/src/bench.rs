@@ -27,6 +27,9 @@ pub const DATA: u64 = PROGRAMS.end;
 /// Cycles after which a card that writes no completion has lost its way.
 const PATIENCE: u64 = 3_000_000;
 
+/// Interrupts without a completion that are put up with.
+const SPURIOUS: u32 = 64;
+
 /// Memory, some of which may answer with errors.
 #[derive(Clone, Debug)]
 pub struct Ram {
@@ -140,7 +143,12 @@ impl Device for Model {
         &mut self.1
     }
     fn work(&mut self, queue: u32) -> bool {
-        self.0.queue_irq(queue) || self.0.step(&mut self.1)
+        while !self.0.queue_irq(queue) {
+            if !self.0.step(&mut self.1) {
+                return false;
+            }
+        }
+        true
     }
     fn idle(&mut self, _: u64) {
         self.0.run(&mut self.1);
@@ -322,14 +330,17 @@ impl Host {
     pub fn take(&mut self, device: &mut dyn Device) -> Option<Completion> {
         let address = self.next_completion();
         let phase = 1 - (self.completed >> self.log2 & 1) as u8;
+        let mut calls = 0;
         let completion = loop {
             let completion = read_completion(device.memory(), address);
             if completion.phase == phase {
                 break completion;
             }
-            if !device.work(self.queue) {
+            // A queue that failed calls for ever.
+            if calls == SPURIOUS || !device.work(self.queue) {
                 return None;
             }
+            calls += 1;
             self.write(device, regs::IRQ_STATUS, regs::IRQ_COMPLETION);
         };
         device.memory().at(address)[16..24].fill(0);

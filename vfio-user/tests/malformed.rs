@@ -613,7 +613,15 @@ fn descriptors_that_do_not_belong_are_refused_and_closed() {
     raw.send_with(1, 2, 0, &map, &[file.as_fd(), file.as_fd()]);
     assert_eq!(raw.error(1, 2), EINVAL);
     let set = |count| words(&[20, 0x24, MSIX, 0, count]);
-    for (count, sent) in [(1, 2), (2, 1), (16, 17), (17, 17), (20, 253)] {
+    for (count, sent) in [
+        (1, 2),
+        (2, 1),
+        (16, 17),
+        (16, 18),
+        (16, 253),
+        (17, 17),
+        (20, 253),
+    ] {
         raw.send_with(1, 8, 0, &set(count), &vec![event.as_fd(); sent]);
         assert_eq!(raw.error(1, 8), EINVAL, "{count} {sent}");
     }

@@ -38,7 +38,7 @@ pub struct GemmArgs {
     /// Columns of B and of the result.
     #[arg(long)]
     n: NonZeroUsize,
-    /// Where the product runs: auto, cpu, sim, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    /// Where the product runs: auto, cpu, sim, sim-pcie, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
     #[arg(long, value_name = "WHERE", default_value_t = Device::Sim, long_help = DEVICES)]
     device: Device,
     #[command(flatten)]

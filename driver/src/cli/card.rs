@@ -21,7 +21,8 @@ use super::failure::{Failure, Result};
 /// Waveforms of the simulated card.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TraceArgs {
-    /// Write waveforms of the simulated card to this file, in the format FST (with --device sim).
+    /// Write waveforms of the simulated card to this file, in the format FST (with --device sim or
+    /// sim-pcie).
     #[arg(long, value_name = "FILE.fst")]
     trace: Option<PathBuf>,
 }
@@ -74,8 +75,10 @@ impl Engine {
         machine: &MachineArgs,
         surroundings: &Surroundings,
     ) -> Result<Self> {
-        if surroundings.trace.trace.is_some() && *device != Device::Sim {
-            let text = "--trace needs --device sim: only the simulated card has waveforms";
+        let simulated = matches!(device, Device::Sim | Device::SimPcie);
+        if surroundings.trace.trace.is_some() && !simulated {
+            let text =
+                "--trace needs --device sim or sim-pcie: only simulated cards have waveforms";
             return Err(Failure::Usage(text.into()));
         }
         Ok(match device {
@@ -146,6 +149,7 @@ pub fn open_card(
             let card = ModelTransport::new(config).map_err(|error| refused(&error))?;
             Box::new(card)
         }
+        Device::SimPcie => behind_link(config, surroundings)?,
         Device::ModelPcie => functional(config)?,
         Device::Vfio(address) => {
             let road = machine.vfio.into();
@@ -197,6 +201,46 @@ fn simulated(
 ) -> Result<Box<dyn Transport>> {
     use systole::transport::SimTransport;
 
+    let (trace, memory) = prepare(surroundings)?;
+    let options = sim::Options {
+        fst: trace.is_some(),
+        memory,
+    };
+    let mut card = building(|| SimTransport::open(&config, &options))?;
+    if let Some(path) = trace {
+        card.trace(path).map_err(unusable)?;
+    }
+    Ok(Box::new(card))
+}
+
+#[cfg(feature = "sim")]
+fn behind_link(
+    config: isa::config::Config,
+    surroundings: &Surroundings,
+) -> Result<Box<dyn Transport>> {
+    use systole::transport::LocalFunction;
+
+    let (trace, memory) = prepare(surroundings)?;
+    let options = sim::LinkOptions {
+        fst: trace.is_some(),
+        memory,
+        ..Default::default()
+    };
+    let mut card = building(|| sim::RtlCard::open(&config, &options))?;
+    if let Some(path) = trace {
+        card.trace(path).map_err(unusable)?;
+    }
+    let function = LocalFunction::new(card, "simulated card behind PCIe in this process");
+    let transport =
+        FunctionTransport::open(function).map_err(|error| Failure::Device(error.to_string()))?;
+    Ok(Box::new(transport))
+}
+
+/// The waveform's file, if one is asked for, and the memory of the simulated card.
+#[cfg(feature = "sim")]
+fn prepare(
+    surroundings: &Surroundings,
+) -> Result<(Option<&std::path::Path>, sim::memory::MemoryOptions)> {
     let trace = surroundings.trace.trace.as_deref();
     if let Some(path) = trace {
         // Before the card is built, which takes minutes with waveforms for the first time.
@@ -204,33 +248,36 @@ fn simulated(
             Failure::Failed(format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    let options = sim::Options {
-        fst: trace.is_some(),
-        memory: sim::memory::MemoryOptions {
-            latency: surroundings.latency,
-            bandwidth: surroundings.bandwidth,
-            ..Default::default()
-        },
+    let memory = sim::memory::MemoryOptions {
+        latency: surroundings.latency,
+        bandwidth: surroundings.bandwidth,
+        ..Default::default()
     };
-    options
-        .memory
+    memory
         .check()
         .map_err(|problem| Failure::Usage(problem.into()))?;
-    let failed = |error: sim::Error| {
-        Failure::Device(format!(
-            "the simulated card cannot be used: {error} (`systole doctor` checks what it needs)"
-        ))
-    };
+    Ok((trace, memory))
+}
+
+#[cfg(feature = "sim")]
+fn building<T>(open: impl FnOnce() -> std::result::Result<T, sim::Error>) -> Result<T> {
     let spinner = super::progress::spinner(
         "preparing the simulated card; a shape that is new takes a minute or more",
     );
-    let mut card = SimTransport::open(&config, &options).map_err(failed)?;
+    let card = open().map_err(unusable)?;
     spinner.finish_and_clear();
-    if let Some(path) = trace {
-        card.trace(path).map_err(failed)?;
-    }
-    Ok(Box::new(card))
+    Ok(card)
 }
+
+#[cfg(feature = "sim")]
+fn unusable(error: sim::Error) -> Failure {
+    Failure::Device(format!(
+        "the simulated card cannot be used: {error} (`systole doctor` checks what it needs)"
+    ))
+}
+
+#[cfg(not(feature = "sim"))]
+use simulated as behind_link;
 
 #[cfg(not(feature = "sim"))]
 fn simulated(_: isa::config::Config, _: &Surroundings) -> Result<Box<dyn Transport>> {

@@ -21,6 +21,8 @@ pub enum Device {
     Cpu,
     /// The Verilated card in this process, cycle by cycle.
     Sim,
+    /// The Verilated card in this process behind its PCIe endpoint and a model of the link.
+    SimPcie,
     /// The functional model of the card: the same bits, no clock.
     Model,
     /// The functional model as a PCI function in this process.
@@ -38,6 +40,7 @@ Where products run:
                       slower than the CPU for nearly all)
   cpu                 the CPU kernels
   sim                 the Verilated card in this process, cycle by cycle
+  sim-pcie            the same behind its PCIe endpoint and a model of the link
   model               the functional model of the card: the same bits, no clock
   model-pcie          the functional model as a PCI function in this process
   vfio:0000:01:00.0   a card in this machine, through the kernel's vfio-pci
@@ -57,6 +60,7 @@ impl fmt::Display for Device {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Sim => f.write_str("sim"),
+            Self::SimPcie => f.write_str("sim-pcie"),
             Self::Model => f.write_str("model"),
             Self::ModelPcie => f.write_str("model-pcie"),
             Self::Vfio(address) => write!(f, "vfio:{address}"),
@@ -73,6 +77,7 @@ impl FromStr for Device {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "sim" => Self::Sim,
+            "sim-pcie" => Self::SimPcie,
             "model" => Self::Model,
             "model-pcie" => Self::ModelPcie,
             _ => match text.split_once(':') {
@@ -80,7 +85,7 @@ impl FromStr for Device {
                 Some(("vfio-user", path)) if !path.is_empty() => Self::VfioUser(path.into()),
                 _ => {
                     return Err(
-                        "take auto, cpu, sim, model, model-pcie, vfio:ADDRESS (such as \
+                        "take auto, cpu, sim, sim-pcie, model, model-pcie, vfio:ADDRESS (such as \
                          vfio:0000:01:00.0) or vfio-user:PATH"
                             .into(),
                     );
@@ -115,7 +120,7 @@ impl From<Way> for Road {
 /// Where products run, and on what.
 #[derive(Args, Clone, Debug)]
 pub struct DeviceArgs {
-    /// Where products run: auto, cpu, sim, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    /// Where products run: auto, cpu, sim, sim-pcie, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
     #[arg(long, value_name = "WHERE", default_value_t = Device::Auto, long_help = DEVICES)]
     pub device: Device,
     #[command(flatten)]

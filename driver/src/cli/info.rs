@@ -20,7 +20,7 @@ use super::table::{Table, grouped};
 /// Show the card, the CPU kernels, the versions and the caches.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The card to ask: sim, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    /// The card to ask: sim, sim-pcie, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
     #[arg(long, value_name = "CARD", default_value_t = Device::Sim, long_help = DEVICES)]
     device: Device,
     #[command(flatten)]

@@ -3,6 +3,7 @@
 //! Whatever the card does wrong, the caller gets the right integers: a product whose program did
 //! not end well is done by the CPU, once, and its report says why.
 
+mod absent;
 mod batch;
 mod cache;
 mod counters;
@@ -21,8 +22,9 @@ use crate::dma::Retired;
 use crate::matmul::{MatMul, Values};
 use crate::queue::{ProgramError, QueueError, QueuePair, identify, reset, reset_queue};
 use crate::sched::choose;
-use crate::transport::{Patience, Transport};
+use crate::transport::{Patience, Transport, TransportError};
 
+use absent::Absent;
 use batch::Batch;
 use cache::WeightCache;
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
@@ -288,6 +290,10 @@ impl DeviceBackend {
             }
             Err(error) => {
                 self.give_up(format!("{why}; the reset failed: {error}"));
+                if matches!(error, QueueError::Transport(TransportError::Gone { .. })) {
+                    // Whoever takes it away waits until it is let go.
+                    self.transport = Box::new(Absent);
+                }
                 None
             }
         }

@@ -9,7 +9,7 @@ use isa::regs;
 
 use super::{QueueError, QueuePair};
 use crate::dma::Retired;
-use crate::transport::{Claim, Patience, Transport};
+use crate::transport::{Claim, Patience, Transport, TransportError};
 
 /// Looks at a card in reset before it is given up. Together with [`RESET_PAUSE`] longer than a read
 /// may stay unanswered ([`regs::LINK_TIMEOUT`]), which a reset waits for.
@@ -96,7 +96,11 @@ fn settle(
                 status: now.1,
             });
         }
-        transport.wait(RESET_PAUSE)?;
+        match transport.wait(RESET_PAUSE) {
+            // What went wrong before the reset is no matter any more.
+            Ok(_) | Err(TransportError::Alarm(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(Retired::witnessed())
 }

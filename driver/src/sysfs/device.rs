@@ -84,9 +84,12 @@ impl Device {
             let target = std::fs::read_link(folder.join(name)).ok()?;
             Some(target.file_name()?.to_str()?.to_string())
         };
+        // Kernels without such files show the name too, but no number of a device with it.
         let cdev = std::fs::read_dir(folder.join("vfio-dev"))
             .ok()
-            .and_then(|mut entries| entries.next()?.ok()?.file_name().into_string().ok());
+            .and_then(|mut entries| entries.next()?.ok())
+            .filter(|entry| entry.path().join("dev").exists())
+            .and_then(|entry| entry.file_name().into_string().ok());
         Ok(Self {
             address,
             vendor: number("vendor")? as u16,

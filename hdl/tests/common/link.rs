@@ -54,6 +54,11 @@ impl Source {
         self.queue.len()
     }
 
+    /// Words of a beat.
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
     /// Queues a packet.
     pub fn push(&mut self, packet: &[u32], bar: u8) {
         self.push_beats(beats(packet, self.words), bar);
@@ -198,6 +203,11 @@ impl Sink {
         }
         self.inside = !beat.last;
         self.joiner.push(&beat)
+    }
+
+    /// A packet has begun and not ended.
+    pub fn is_inside(&self) -> bool {
+        self.inside
     }
 
     /// Forgets what a reset has cut off.

@@ -342,7 +342,7 @@ impl Reader {
                     match part {
                         Some((_, _, of)) => {
                             let request = &self.host.requests[*of];
-                            match request.open && all[2] < 2 {
+                            match request.open.contains(&all[2]) {
                                 true => all[2],
                                 false => request
                                     .outcome(self.now, self.host.timeout)

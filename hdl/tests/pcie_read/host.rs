@@ -138,8 +138,8 @@ pub struct Pending {
     pub expected: Option<(u64, u64)>,
     /// First thing that went wrong, as the engine names it.
     pub cause: Option<u64>,
-    /// Whether it comes in time is left open.
-    pub open: bool,
+    /// It may end in any of these ways, if there are any.
+    pub open: Vec<u64>,
     /// All completions are there.
     pub complete: Option<u64>,
 }
@@ -224,7 +224,7 @@ impl Pending {
             ends,
             expected: Some((end - start, start & 0x7f)),
             cause: None,
-            open: false,
+            open: vec![],
             complete: None,
         }
     }

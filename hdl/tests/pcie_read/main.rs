@@ -371,8 +371,9 @@ fn a_new_request_has_all_its_time() {
     }
 }
 
-#[test]
-fn an_answer_at_the_deadline_is_good_or_late() {
+/// Answers that come at every cycle around the deadline, `offset` cycles more between them. They
+/// end as `cause` (0: well) or as too late.
+fn at_the_deadline(cause: u64, offset: u64) {
     let timeout = 300;
     let silent = Manners {
         latency: 1 << 50,
@@ -380,7 +381,7 @@ fn an_answer_at_the_deadline_is_good_or_late() {
         ..HONEST
     };
     let mut reader = Reader::new(2, 16, 2, timeout, silent);
-    let (mut good, mut late) = (vec![], vec![]);
+    let (mut in_time, mut late) = (vec![], vec![]);
     for after in timeout - 20..timeout + 60 {
         let index = reader.host.requests.len();
         reader.runs.push_back(Run {
@@ -392,27 +393,40 @@ fn an_answer_at_the_deadline_is_good_or_late() {
             reader.step();
         }
         let request = &mut reader.host.requests[index];
-        request.open = true;
-        let (sent, (_, answer)) = (request.sent, request.answers.remove(0));
+        request.open = vec![cause, 1];
+        let (sent, (_, mut answer)) = (request.sent, request.answers.remove(0));
+        answer.poison = cause == 2;
         // Eight beats, the last of them this long after the request.
         while reader.now < sent + after - 7 {
             reader.step();
         }
         reader.host.send(answer);
         let before = reader.seen.lines;
-        for _ in 0..80 {
+        for _ in 0..80 + offset {
             reader.step();
         }
         reader.host.requests[index].complete = Some(reader.now);
-        match (reader.seen.lines[0] - before[0], reader.seen.lines[1]) {
-            (4, _) => good.push(after),
+        let lines = reader.seen.lines;
+        match (lines[cause as usize] - before[cause as usize], lines[1]) {
+            (4, _) => in_time.push(after),
             (0, total) if total == 4 * (late.len() as u64 + 1) => late.push(after),
             other => panic!("{other:?} lines"),
         }
     }
-    assert!(good.iter().all(|after| *after < timeout + 36), "{good:?}");
+    assert!(
+        in_time.iter().all(|after| *after < timeout + 36),
+        "{in_time:?}"
+    );
     assert!(late.iter().all(|after| *after >= timeout), "{late:?}");
-    assert!(good.len() >= 20 && late.len() >= 20);
+    assert!(in_time.len() >= 20 && late.len() >= 20);
+}
+
+#[test]
+fn an_answer_at_the_deadline_is_in_time_or_late() {
+    for offset in 0..10 {
+        at_the_deadline(0, offset);
+        at_the_deadline(2, offset);
+    }
 }
 
 #[test]

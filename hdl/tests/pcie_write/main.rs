@@ -218,3 +218,45 @@ fn lines_are_gathered_while_the_link_stands() {
         }
     }
 }
+
+#[test]
+fn a_reset_sets_the_memory_free() {
+    for words in [2, 4] {
+        for taken in [0, 5] {
+            let mut writer = Writer::new(words, 16, 2);
+            let page = |byte| Burst {
+                addr: u64::from(byte) << 12,
+                id: 3,
+                lines: vec![vec![Some(byte); 16]; 256],
+            };
+            writer.push(page(1));
+            writer.weather.tx_ready = 0;
+            while writer.now < 400 {
+                writer.step();
+            }
+            // The memory is full; some beats of the first packet may be out.
+            writer.weather.tx_ready = 100;
+            while writer.seen.beats < taken {
+                writer.step();
+            }
+            writer.weather.tx_ready = 0;
+            for _ in 0..20 {
+                writer.step();
+            }
+            writer.reset = true;
+            writer.step();
+            writer.reset = false;
+            writer.push(page(2));
+            for _ in 0..100 {
+                writer.step();
+            }
+            writer.weather = SUN;
+            while !writer.is_done() {
+                assert!(writer.now < 3000, "the burst after the reset ends");
+                writer.step();
+            }
+            assert_eq!(writer.seen.orphans, u64::from(taken > 0));
+            assert_eq!(writer.seen.packets, 8 + writer.seen.orphans);
+        }
+    }
+}

@@ -614,6 +614,15 @@ impl Chance {
         }
     }
 
+    /// A place in a region, sometimes at the end of all numbers.
+    fn place(&mut self) -> u64 {
+        if self.one_in(10) {
+            u64::MAX - self.below(5000)
+        } else {
+            self.word().into()
+        }
+    }
+
     /// A page among few, so that ranges meet.
     fn page(&mut self) -> u64 {
         match self.below(12) {
@@ -672,7 +681,7 @@ fn payload(chance: &mut Chance, command: u16) -> Vec<u8> {
         }
         Command::RegionRead | Command::RegionWrite => {
             let access = RegionAccess {
-                offset: chance.word().into(),
+                offset: chance.place(),
                 region: chance.below(4) as u32,
                 count: chance.word() % 5000,
             };
@@ -691,7 +700,7 @@ fn payload(chance: &mut Chance, command: u16) -> Vec<u8> {
         Command::RegionWriteMulti => {
             let one = |chance: &mut Chance| {
                 let access = RegionAccess {
-                    offset: chance.word().into(),
+                    offset: chance.place(),
                     region: chance.below(4) as u32,
                     count: chance.below(10) as u32,
                 };

@@ -4,11 +4,12 @@
 //! the rest of the start. What it would unpack is an ELF file that QEMU can start directly (by
 //! the PVH entry point), so it is unpacked here.
 
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use super::{entries, files, read};
 
 /// Modules that the guest loads, in an order in which each finds what it needs. Debian's kernels
 /// are built without iommufd, so the older interface of groups and containers is the only one.
@@ -49,8 +50,7 @@ impl Kernel {
 
     /// The modules that the guest loads: names and contents, in order.
     pub fn modules(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
-        let mut files = Vec::new();
-        walk(&self.modules, &mut files)?;
+        let files = files(&self.modules)?;
         let module = |name: &'static str| {
             let path = files
                 .iter()
@@ -115,32 +115,6 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
         contents.extend_from_slice(packed);
     }
     Ok(contents)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// What a folder holds, sorted.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = || {
-        let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-        paths.collect::<std::io::Result<Vec<_>>>()
-    };
-    let mut paths = list().with_context(|| format!("cannot list {}", folder.display()))?;
-    paths.sort();
-    Ok(paths)
-}
-
-/// Collects all files below a folder.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for path in entries(folder)? {
-        match path.is_dir() {
-            true => walk(&path, files)?,
-            false => files.push(path),
-        }
-    }
-    Ok(())
 }
 
 fn file_name(path: &Path) -> &str {

@@ -26,10 +26,11 @@ pub struct Plan<'a> {
     pub kernel: &'a Path,
     /// The first file system.
     pub file_system: &'a Path,
-    /// More devices, as arguments for QEMU.
-    pub devices: &'a [String],
-    /// Where the console of the kernel and the messages of QEMU are kept.
-    pub logs: &'a Path,
+    /// Devices, as QEMU names them.
+    pub devices: &'a [&'a str],
+    /// The folder in which QEMU runs, and where the console of the kernel and the messages of QEMU
+    /// are kept.
+    pub work: &'a Path,
 }
 
 /// A machine that runs. It ends when this is dropped.
@@ -43,11 +44,12 @@ pub struct Machine {
 impl Machine {
     /// Starts a machine that has until `limit` from now to end.
     pub fn start(plan: &Plan<'_>, limit: Duration) -> Result<Self> {
-        let console = plan.logs.join("console.log");
-        let messages = plan.logs.join("qemu.log");
+        let console = plan.work.join("console.log");
+        let messages = plan.work.join("qemu.log");
         let messages = File::create(&messages)
             .with_context(|| format!("cannot create {}", messages.display()))?;
         let mut qemu = emulator(plan.packages)
+            .current_dir(plan.work)
             .args(["-nodefaults", "-no-user-config", "-no-reboot"])
             .args(["-display", "none", "-monitor", "none"])
             .args(["-machine", "q35,kernel-irqchip=split,memory-backend=memory"])
@@ -59,8 +61,7 @@ impl Machine {
                 "memory-backend-memfd,id=memory,size={MEMORY_MIB}M,share=on"
             ))
             .args(["-device", "intel-iommu,intremap=on,caching-mode=on"])
-            .args(["-device", "pcie-root-port,id=root-port,chassis=1"])
-            .args(plan.devices)
+            .args(plan.devices.iter().flat_map(|device| ["-device", device]))
             .arg("-serial")
             .arg(format!("file:{}", console.display()))
             .args(["-serial", "stdio"])

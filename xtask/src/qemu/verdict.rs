@@ -1,5 +1,7 @@
 //! What the guest reports, line by line, and whether it is what it should be.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use serde_json::Value;
 pub struct Verdict<'a> {
     expected: std::slice::Iter<'a, &'a str>,
     failures: Vec<String>,
+    found: HashMap<String, Value>,
     ended: bool,
 }
 
@@ -16,6 +19,7 @@ impl<'a> Verdict<'a> {
         Self {
             expected: expected.iter(),
             failures: Vec::new(),
+            found: HashMap::new(),
             ended: false,
         }
     }
@@ -49,17 +53,21 @@ impl<'a> Verdict<'a> {
 
     fn check(&mut self, name: &str, report: &Value) -> String {
         let seconds = report["seconds"].as_f64().unwrap_or_default();
-        match report["error"].as_str() {
+        let verdict = match report["error"].as_str() {
             Some(error) => {
                 self.failures.push(format!("{name}: {error}"));
-                format!("{name:<10} {seconds:>6.1} s  FAILED: {error}")
+                format!("FAILED: {error}")
             }
-            None => format!("{name:<10} {seconds:>6.1} s  ok  {}", report["found"]),
-        }
+            None => {
+                self.found.insert(name.into(), report["found"].clone());
+                "ok".into()
+            }
+        };
+        format!("{name:<12} {seconds:>6.1} s  {verdict}")
     }
 
-    /// Once nothing more comes: an error unless every check ran and passed.
-    pub fn end(mut self) -> Result<()> {
+    /// Once nothing more comes: what each check found; an error unless all ran and passed.
+    pub fn end(mut self) -> Result<HashMap<String, Value>> {
         ensure!(
             self.ended,
             "the guest ended without saying so; its console says why"
@@ -72,7 +80,7 @@ impl<'a> Verdict<'a> {
             "failed in the guest: {}",
             self.failures.join("; ")
         );
-        Ok(())
+        Ok(self.found)
     }
 }
 
@@ -89,7 +97,7 @@ mod tests {
     const BAD: &str = r#"{"check":"b","seconds":1.0,"error":"wrong bits"}"#;
     const END: &str = r#"{"event":"end"}"#;
 
-    fn judge(expected: &[&str], lines: &[&str]) -> Result<()> {
+    fn judge(expected: &[&str], lines: &[&str]) -> Result<HashMap<String, Value>> {
         let mut verdict = Verdict::new(expected);
         for line in lines {
             verdict.line(line)?;
@@ -99,7 +107,8 @@ mod tests {
 
     #[test]
     fn only_a_whole_run_without_a_failure_passes() {
-        judge(&["a"], &[START, GOOD, END]).unwrap();
+        let found = judge(&["a"], &[START, GOOD, END]).unwrap();
+        assert_eq!(found["a"]["bits"], 7);
         for (expected, lines) in [
             (&["a"][..], &[START, GOOD][..]),
             (&["a", "b"], &[START, GOOD, END]),

@@ -170,8 +170,11 @@ fn a_thousand_rounds_leave_nothing_behind() {
     let pool = Pool::new(books.clone());
     let addresses = pool.lock().addresses.clone();
     for round in 0..1000 {
-        // Every other round more than stays mapped.
-        let large = KEPT_BYTES / 2 * (1 + round % 2) + HUGE_BYTES;
+        // Now and then more than stays mapped.
+        let large = match round % 50 {
+            0 => KEPT_BYTES + HUGE_BYTES,
+            _ => HUGE_BYTES / 2 * (1 + round % 3),
+        };
         let held: Vec<_> = [100, 70_000, large, 5000]
             .into_iter()
             .map(|bytes| pool.allocate(bytes).expect("memory"))

@@ -74,3 +74,50 @@ impl Drop for Region {
         free.give(self.offset, self.pages);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dma::mapping::Mapping;
+
+    #[test]
+    fn regions_share_the_window() {
+        let window = Mapping::of_zeros(5 * PAGE_BYTES, PAGE_BYTES).expect("memory");
+        let window = Arc::new(window);
+        let memory = CardMemory::new(Arc::clone(&window) as _);
+        let one = memory.allocate(5).expect("room");
+        let two = memory.allocate(2 * PAGE_BYTES + 1).expect("room");
+        assert_eq!((one.address(), one.len()), (CARD_MEMORY, 8));
+        assert_eq!(two.address(), CARD_MEMORY + PAGE_BYTES as u64);
+        two.store(1, 7);
+        assert_eq!(
+            window.words()[PAGE_BYTES / 4 + 1].load(std::sync::atomic::Ordering::Relaxed),
+            7
+        );
+        assert_eq!(memory.free_bytes(), PAGE_BYTES as u64);
+        assert!(memory.allocate(PAGE_BYTES + 1).is_none());
+        for bytes in [usize::MAX, usize::MAX - 8] {
+            assert!(memory.allocate(bytes).is_none());
+        }
+        drop(two);
+        assert_eq!(memory.free_bytes(), 4 * PAGE_BYTES as u64);
+        drop(one);
+        let all = memory
+            .allocate(5 * PAGE_BYTES)
+            .expect("the ranges were joined");
+        assert_eq!(all.address(), CARD_MEMORY);
+    }
+
+    #[test]
+    fn a_ragged_end_is_left_out() {
+        struct Words(Vec<AtomicU32>);
+        impl Backing for Words {
+            fn words(&self) -> &[AtomicU32] {
+                &self.0
+            }
+        }
+        let words = (0..PAGE_BYTES / 4 + 9).map(|_| AtomicU32::new(0)).collect();
+        let memory = CardMemory::new(Arc::new(Words(words)));
+        assert_eq!(memory.free_bytes(), PAGE_BYTES as u64);
+    }
+}

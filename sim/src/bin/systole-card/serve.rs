@@ -19,7 +19,7 @@ use super::shape::CardArgs;
 /// Text of `--help` on how to connect.
 const EXAMPLES: &str = "\
 Examples:
-  systole-card serve --socket /tmp/card.sock --functional
+  systole-card serve --socket /tmp/card.sock
   systole-card serve --socket /tmp/card.sock --functional --config 8x8 --queues 1 --json
 
 In QEMU 10.1 or later, with memory that can be shared (memory-backend-memfd,share=on):

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use clap::Args;
 use isa::config::Config;
-use sim::FunctionalCard;
 use sim::function::Function;
+use sim::{FunctionalCard, LinkOptions, RtlCard};
 
 use super::failure::{Failure, Result};
 
@@ -25,6 +25,15 @@ pub struct CardArgs {
     /// Run the functional model: the same bits, no clock, no counters, programs at once.
     #[arg(long)]
     functional: bool,
+    /// Cycles that host memory takes to answer the Verilated card (250: 1 us at 250 MHz).
+    #[arg(long, value_name = "CYCLES", default_value_t = LinkOptions::default().root.latency)]
+    latency: u32,
+    /// Cycles that the card's own memory takes to answer.
+    #[arg(long, value_name = "CYCLES", default_value_t = LinkOptions::default().memory.latency)]
+    memory_latency: u32,
+    /// Bytes of a beat of the link: 8 or 16.
+    #[arg(long, value_name = "BYTES", default_value_t = 8, value_parser = link_width)]
+    link_bytes: usize,
 }
 
 impl CardArgs {
@@ -52,11 +61,24 @@ impl CardArgs {
 
     /// The card.
     pub fn open(&self, config: &Config) -> Result<Box<dyn Function>> {
-        if !self.functional {
-            let text = "the Verilated card has no PCIe endpoint yet; take --functional";
-            return Err(Failure::Card(text.into()));
+        if self.functional {
+            return Ok(Box::new(FunctionalCard::new(config)?));
         }
-        Ok(Box::new(FunctionalCard::new(config)?))
+        let mut options = LinkOptions::default();
+        options.root.latency = self.latency;
+        options.root.words = self.link_bytes / 4;
+        options.memory.latency = self.memory_latency;
+        RtlCard::open(config, &options)
+            .map(|card| Box::new(card) as Box<dyn Function>)
+            .map_err(|error| Failure::Card(error.to_string()))
+    }
+}
+
+fn link_width(text: &str) -> std::result::Result<usize, String> {
+    match text {
+        "8" => Ok(8),
+        "16" => Ok(16),
+        _ => Err("the link has 8 or 16 bytes a beat".into()),
     }
 }
 
