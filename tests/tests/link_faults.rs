@@ -258,3 +258,25 @@ fn bus_mastering_ends_in_mid_program() {
         assert!(failed >= 10, "{failed}");
     }
 }
+
+/// One queue's reads fail in every way while another queue works: it never notices.
+#[test]
+fn a_queue_whose_memory_fails_does_not_touch_another() {
+    for (kind, error) in KINDS {
+        let mut test = Test::new(&options(Some(Random::rough(5))), 4);
+        let mut bad = Host::start_queue(&mut test.linked, 1, 3);
+        let nowhere = DATA + 0x8_0000;
+        let program = words(&widen(&shape(), nowhere, WEIGHTS, nowhere, ROWS));
+        test.set_fault(nowhere..nowhere + 0x1000, kind, None);
+        for tag in 100..106 {
+            let place = PROGRAMS.start + 0x1000;
+            let entry = put_words(test.linked.memory(), place, &program, tag);
+            bad.submit(&mut test.linked, &entry, tag);
+            bad.ring(&mut test.linked);
+            test.run_well();
+            let done = bad.take(&mut test.linked).expect("it ends");
+            assert_eq!(done.status, error as u16, "{kind:?}");
+            bad.give_back(&mut test.linked);
+        }
+    }
+}

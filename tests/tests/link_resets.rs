@@ -4,6 +4,7 @@
 use isa::command::CARD_MEMORY;
 use isa::config::Config;
 use isa::regs;
+use pcie::config_space::registers as config;
 use pcie::root::{self, Random};
 use sim::LinkOptions;
 use sim::function::Function;
@@ -18,9 +19,30 @@ const WEIGHTS: u64 = DATA;
 const INPUT: u64 = DATA + 0x1000;
 const OUTPUT: u64 = DATA + 0x4000;
 
+/// How a reset is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reset {
+    /// By whoever serves the card.
+    Call,
+    /// By software, in the configuration space.
+    Register,
+}
+
 /// The card after a reset: registers as at power-up, nothing under way.
-fn restart(linked: &mut Linked) -> Host {
-    linked.function_reset();
+fn restart(linked: &mut Linked, reset: Reset) -> Host {
+    match reset {
+        Reset::Call => linked.function_reset(),
+        Reset::Register => {
+            let value = config::DEVICE_CONTROL_RESET.to_le_bytes();
+            linked.run(|card| {
+                card.config_write(config::DEVICE_CONTROL, &value);
+                Ok(())
+            });
+        }
+    }
+    let mut command = [0; 2];
+    linked.card.config_read(config::COMMAND, &mut command);
+    assert_eq!(command, [0; 2], "the configuration space is reset, too");
     linked.enable();
     for _ in 0..100_000 {
         if linked.read(regs::STATUS) == 0 {
@@ -40,8 +62,9 @@ fn restart(linked: &mut Linked) -> Host {
     Host::start(linked, 2)
 }
 
-/// Resets after some of the cycles of random programs, with a good program after each.
-fn check(config: Config, words_of_beat: usize, random: Option<Random>, rounds: u64, resets: u64) {
+/// `resets` resets, evenly over the cycles of each of some random programs, with a good program
+/// after each.
+fn check(shape: Config, words_of_beat: usize, random: Option<Random>, rounds: u64, resets: u64) {
     let options = LinkOptions {
         root: root::Options {
             words: words_of_beat,
@@ -55,10 +78,10 @@ fn check(config: Config, words_of_beat: usize, random: Option<Random>, rounds: u
         audit: true,
         ..LinkOptions::default()
     };
-    let mut linked = Linked::new(&config, &options);
+    let mut linked = Linked::new(&shape, &options);
     let mut rng = Rng::new(17);
-    let matrix = identity(&config);
-    let data: Vec<u8> = (0..ROWS * config.rows).map(|_| rng.bits() as u8).collect();
+    let matrix = identity(&shape);
+    let data: Vec<u8> = (0..ROWS * shape.rows).map(|_| rng.bits() as u8).collect();
     for round in 0..rounds {
         // One memory is the host's, one the card's; either may hold input or output.
         let place = |rng: &mut Rng, offset: u64| match rng.below(2) {
@@ -71,25 +94,27 @@ fn check(config: Config, words_of_beat: usize, random: Option<Random>, rounds: u
             output: output..output + 0x2_0000,
         };
         let ops: Vec<Op> = (0..14).map(|_| Op::random(&mut rng)).collect();
-        let broken = words(&build(&config, &space, &ops));
+        let broken = words(&build(&shape, &space, &ops));
         let start = |linked: &mut Linked, host: &mut Host| {
             let entry = put_words(linked.memory(), PROGRAMS.start, &broken, 7);
             host.submit(linked, &entry, 7);
             host.ring(linked);
         };
-        let mut host = restart(&mut linked);
+        let mut host = restart(&mut linked, Reset::Call);
         let before = linked.card.cycles().unwrap_or(0);
         start(&mut linked, &mut host);
         host.take(&mut linked).expect("the program ends");
         let duration = linked.card.cycles().unwrap_or(0) - before;
-        for _ in 0..resets {
-            let mut host = restart(&mut linked);
+        let step = duration / resets + 1;
+        for at in (rng.below(step)..duration).step_by(step as usize) {
+            let reset = rng.pick(&[Reset::Call, Reset::Register]);
+            let mut host = restart(&mut linked, reset);
             start(&mut linked, &mut host);
-            linked.idle(rng.below(duration));
-            let mut host = restart(&mut linked);
+            linked.idle(at);
+            let mut host = restart(&mut linked, reset);
             linked.memory().at(WEIGHTS)[..matrix.len()].copy_from_slice(&matrix);
             linked.memory().at(INPUT)[..data.len()].copy_from_slice(&data);
-            let good = words(&widen(&config, INPUT, WEIGHTS, OUTPUT, ROWS));
+            let good = words(&widen(&shape, INPUT, WEIGHTS, OUTPUT, ROWS));
             let entry = put_words(linked.memory(), PROGRAMS.start, &good, 9);
             let done = host
                 .run(&mut linked, &entry, 9)
@@ -106,17 +131,17 @@ fn check(config: Config, words_of_beat: usize, random: Option<Random>, rounds: u
 
 #[test]
 fn a_calm_link() {
-    check(Config::with_array(4, 4), 2, None, 3, 25);
+    check(Config::with_array(4, 4), 2, None, 3, 60);
 }
 
 #[test]
 fn a_rough_link() {
-    check(Config::with_array(4, 4), 2, Some(Random::rough(5)), 3, 25);
+    check(Config::with_array(4, 4), 2, Some(Random::rough(5)), 3, 60);
     let config = Config {
         port_bytes: 32,
         ..Config::with_array(8, 8)
     };
-    check(config, 4, Some(Random::rough(6)), 2, 15);
+    check(config, 4, Some(Random::rough(6)), 2, 30);
 }
 
 /// Resets while the host reads and writes both windows.
