@@ -358,14 +358,14 @@ fn wrong_options_are_refused() {
         ),
         (
             Options {
-                completion_bytes: 64,
+                completion_bytes: 32,
                 ..good.clone()
             },
             "completion",
         ),
         (
             Options {
-                completion_bytes: 192,
+                completion_bytes: 96,
                 ..good.clone()
             },
             "completion",

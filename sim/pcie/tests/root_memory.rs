@@ -20,7 +20,7 @@ fn rough(seed: u64) -> Options {
 }
 
 /// Puts the answers to all reads together and checks the rules of section 2.3.1.1.
-fn collect(bench: &mut Bench, asked: &HashMap<u8, (u64, u64)>, boundary: u64) {
+fn collect(bench: &mut Bench, asked: &HashMap<u8, (u64, u64)>, boundary: u64, most: usize) {
     let mut cursors: HashMap<u8, u64> = HashMap::new();
     let got = std::mem::take(&mut bench.got);
     for got in &got {
@@ -32,6 +32,7 @@ fn collect(bench: &mut Bench, asked: &HashMap<u8, (u64, u64)>, boundary: u64) {
             start + bytes - *cursor
         );
         assert_eq!(u64::from(got.completion.lower_address), *cursor & 0x7f);
+        assert!(got.payload.len() <= most);
         let first = *cursor & !3;
         let end = (first + got.payload.len() as u64).min(start + bytes);
         if end != start + bytes {
@@ -53,11 +54,18 @@ fn collect(bench: &mut Bench, asked: &HashMap<u8, (u64, u64)>, boundary: u64) {
 
 #[test]
 fn reads_are_answered_in_legal_pieces() {
-    for (boundary, max_payload, words) in [(64, 128, 2), (128, 256, 4), (64, 512, 2)] {
+    let sizes = [
+        (64, 128, 2, 4096),
+        (128, 256, 4, 128),
+        (64, 512, 2, 4096),
+        (64, 256, 2, 64),
+    ];
+    for (boundary, max_payload, words, completion_bytes) in sizes {
         for seed in 0..6 {
             let mut options = Options {
                 boundary,
                 words,
+                completion_bytes,
                 ..rough(seed)
             };
             if seed == 0 {
@@ -75,7 +83,12 @@ fn reads_are_answered_in_legal_pieces() {
                     asked.insert(tag, (address, bytes));
                 }
                 bench.run(20_000);
-                collect(&mut bench, &asked, boundary.into());
+                collect(
+                    &mut bench,
+                    &asked,
+                    boundary.into(),
+                    completion_bytes as usize,
+                );
             }
         }
     }

@@ -16,8 +16,8 @@ pub struct Options {
     pub latency: u32,
     /// Read completion boundary in bytes: 64 or 128.
     pub boundary: u32,
-    /// Most payload of a completion in bytes: a multiple of 128, 128 to 4096. What the function is
-    /// set to is a limit too.
+    /// Most payload of a completion in bytes: a multiple of the boundary, at most 4096. What the
+    /// function is set to is a limit too.
     pub completion_bytes: u32,
     /// Tags for reads of the host; 1 to 256.
     pub tags: u16,
@@ -167,10 +167,13 @@ impl Options {
         if !matches!(self.boundary, 64 | 128) {
             return Err("the read completion boundary must be 64 or 128 bytes");
         }
-        if !(128..=4096).contains(&self.completion_bytes)
-            || !self.completion_bytes.is_multiple_of(128)
+        if !(1..=4096).contains(&self.completion_bytes)
+            || !self.completion_bytes.is_multiple_of(self.boundary)
         {
-            return Err("a completion must have room for 128 to 4096 bytes, a multiple of 128");
+            return Err(
+                "a completion must have room for a multiple of the read completion boundary, at \
+                 most 4096 bytes",
+            );
         }
         if !(1..=256).contains(&self.tags) {
             return Err("the root complex must have 1 to 256 tags");
