@@ -105,8 +105,13 @@ fn essence(done: Option<Completion>) -> Option<(u64, u16, u16)> {
     done.map(|done| (done.tag, done.status, done.command))
 }
 
-/// Runs programs on a link of this mood; `cases` of them.
+/// Runs programs on links of these moods; `cases` on each, in the long tier twenty times as many.
 fn check(config: Config, words_of_beat: usize, moods: std::ops::Range<u64>, cases: u64) {
+    let cases = if systole_tests::full() {
+        20 * cases
+    } else {
+        cases
+    };
     for mood in moods {
         let seed = mood * 1000 + u64::from(config.rows);
         let mut rng = Rng::new(seed);
