@@ -6,7 +6,7 @@
 mod road;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use isa::config::Config;
@@ -17,9 +17,11 @@ use sim::function::{CardMemory, Function as SimFunction, FunctionError};
 use systole::backend::{Outcome, Place};
 use systole::cpu::CpuBackend;
 use systole::device::{DeviceBackend, Options, Waiting};
+use systole::dma::{Backing, DmaMemory};
 use systole::queue::{QueueError, reset};
 use systole::transport::{
-    Function, FunctionTransport, LocalFunction, Transport, TransportError, UserFunction,
+    Claim, Function, FunctionTransport, LocalFunction, Patience, Transport, TransportError,
+    UserFunction, Wake,
 };
 
 use road::{Product, Server, backend, config, local, on_card};
@@ -160,6 +162,108 @@ fn writes_that_go_astray_are_noticed() {
     strays_are_noticed(server.open());
 }
 
+/// A way whose memory for results is, where the card looks for it, nowhere.
+struct Astray<T> {
+    way: T,
+    /// Allocations so far: two rings, then a result and a program in turn.
+    allocated: usize,
+    /// Bytes of a result.
+    result: usize,
+}
+
+impl<T: Transport> Transport for Astray<T> {
+    fn describe(&self) -> &str {
+        self.way.describe()
+    }
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        self.way.read_raw(offset)
+    }
+    fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
+        self.way.write(offset, value)
+    }
+    fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError> {
+        let memory = self.way.allocate(bytes)?;
+        self.allocated += 1;
+        match self.allocated {
+            // The first run is as it should be.
+            3 => self.result = bytes,
+            5.. if bytes == self.result => {
+                let words = (0..bytes.div_ceil(4)).map(|_| AtomicU32::new(0)).collect();
+                return Ok(DmaMemory::new(Arc::new(Elsewhere(words)), NOWHERE));
+            }
+            _ => {}
+        }
+        Ok(memory)
+    }
+    fn allocate_on_card(&mut self, bytes: usize) -> Option<DmaMemory> {
+        self.way.allocate_on_card(bytes)
+    }
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
+        self.way.wait(patience)
+    }
+    fn check(&mut self) -> Result<(), TransportError> {
+        self.way.check()
+    }
+    fn progress(&mut self) -> Result<(), TransportError> {
+        self.way.progress()
+    }
+    fn queue(&self) -> u32 {
+        self.way.queue()
+    }
+    fn claim_reset(&mut self) -> Claim {
+        self.way.claim_reset()
+    }
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        self.way.function_reset()
+    }
+}
+
+/// An address at which nothing is mapped.
+const NOWHERE: u64 = 0x7000_0000_0000;
+
+/// Memory of the host that the card is told a wrong address of.
+struct Elsewhere(Vec<AtomicU32>);
+
+impl Backing for Elsewhere {
+    fn words(&self) -> &[AtomicU32] {
+        &self.0
+    }
+}
+
+fn lost_results_are_not_believed<F: Function + 'static>(
+    open: impl Fn() -> FunctionTransport<F>,
+    why: &str,
+) {
+    for waiting in [Waiting::Interrupt, Waiting::Spinning] {
+        let options = Options {
+            waiting,
+            ..Options::default()
+        };
+        let way = Astray {
+            way: open(),
+            allocated: 0,
+            result: 0,
+        };
+        let mut backend = backend(way, options);
+        let product = Product::new(1);
+        on_card(&product.run(&mut backend));
+        // The rings are where they should be, so completions come, and say that all is well.
+        for _ in 0..20 {
+            on_cpu(&product.run(&mut backend), why);
+        }
+    }
+}
+
+#[test]
+fn results_that_were_lost_are_not_believed() {
+    lost_results_are_not_believed(local, "a write of the card was lost");
+    let server = Server::start();
+    lost_results_are_not_believed(
+        || server.open(),
+        "the card wrote to memory that it was not given",
+    );
+}
+
 #[test]
 fn a_server_that_ends_is_a_card_that_is_gone() {
     let mut server = Server::start();
@@ -180,7 +284,7 @@ fn a_server_that_ends_wakes_who_waits() {
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| {
             // A wait that does not see it does not end.
-            let patience = systole::transport::Patience {
+            let patience = Patience {
                 cycles: u64::MAX,
                 time: Duration::MAX,
             };
@@ -337,13 +441,10 @@ fn a_card_with_one_queue_has_no_second() {
         fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
             self.0.write(offset, value)
         }
-        fn allocate(&mut self, bytes: usize) -> Result<systole::dma::DmaMemory, TransportError> {
+        fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError> {
             self.0.allocate(bytes)
         }
-        fn wait(
-            &mut self,
-            patience: systole::transport::Patience,
-        ) -> Result<systole::transport::Wake, TransportError> {
+        fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
             self.0.wait(patience)
         }
         fn function_reset(&mut self) -> Result<(), TransportError> {

@@ -275,6 +275,11 @@ impl DeviceBackend {
         self.cache = WeightCache::new(self.options.kept_bytes);
         let restart = |transport: &mut dyn Transport| {
             let retired = reset_queue(transport).or_else(|_| reset(transport))?;
+            // Alarms of what was under way until now concern nothing that is still to come.
+            match transport.check() {
+                Ok(()) | Err(TransportError::Alarm(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
             let config = identify(transport)?;
             let queue = self.options.start(transport)?;
             Ok::<_, QueueError>((retired, config, queue))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use super::backing::Source;
 use super::{Backing, DmaFault, Faults, MapError};
@@ -43,6 +43,8 @@ pub struct DmaTable {
     /// Mappings by the address of their first byte. They do not overlap.
     mappings: RwLock<BTreeMap<u64, Mapping>>,
     faults: Mutex<Faults>,
+    /// Who is told of writes that fail.
+    alarm: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for DmaTable {
@@ -173,7 +175,17 @@ impl DmaTable {
                 faults.writes += 1;
                 faults.last_write = Some(fault);
             });
+            if let Some(alarm) = self.alarm.get() {
+                alarm();
+            }
         })
+    }
+
+    /// Has `alarm` called at every write that fails, before [`Self::write`] returns: what the card
+    /// writes later, such as the completion of the program whose result was lost, is seen by
+    /// nobody before that. Only the first call has an effect; says whether this is it.
+    pub fn on_lost_write(&self, alarm: impl Fn() + Send + Sync + 'static) -> bool {
+        self.alarm.set(Box::new(alarm)).is_ok()
     }
 
     /// Accesses that failed so far.

@@ -38,7 +38,7 @@ const MSIX_REGISTERS: std::ops::Range<u64> = at::MSIX as u64..at::MSIX as u64 + 
 /// A card that a server shows.
 pub struct CardDevice<F> {
     card: F,
-    irqs: [Vectors; TYPES],
+    irqs: Arc<[Vectors; TYPES]>,
     /// Whether the client uses MSI-X.
     msix: bool,
     files: Files,
@@ -61,8 +61,17 @@ impl<F: Function> CardDevice<F> {
             .transpose()?;
         let vectors = host::vectors(&mut card);
         let errors = u32::from(options.error_interrupt);
+        let irqs = Arc::new([0, 0, vectors, errors, 1].map(Vectors::new));
+        // At the moment of the loss: once the client sees a completion that the card writes later,
+        // it is too late.
+        let told = Arc::clone(&irqs);
+        if !card.dma().on_lost_write(move || told[ERRORS].signal(0)) {
+            return Err(io::Error::other(
+                "another already watches the card's writes",
+            ));
+        }
         Ok(Self {
-            irqs: [0, 0, vectors, errors, 1].map(Vectors::new),
+            irqs,
             msix: false,
             files: Files::default(),
             client: None,
@@ -90,9 +99,7 @@ impl<F: Function> CardDevice<F> {
             self.irqs[MSIX].signal(interrupts.trailing_zeros());
             interrupts &= interrupts - 1;
         }
-        if self.watch.look(self.card.dma()) {
-            self.irqs[ERRORS].signal(0);
-        }
+        self.watch.look(self.card.dma());
     }
 
     /// Remembers that the card is broken, when it is.
@@ -276,7 +283,7 @@ impl<F: Function> Device for CardDevice<F> {
             data,
         } = set;
         let index = index as usize;
-        let vectors = self.irqs.get_mut(index).ok_or(Errno::INVAL)?;
+        let vectors = self.irqs.get(index).ok_or(Errno::INVAL)?;
         match (action, data) {
             (IrqAction::Trigger, IrqData::None) if count == 0 => {
                 vectors.clear();
@@ -317,7 +324,7 @@ impl<F: Function> Device for CardDevice<F> {
         let _ = self.watched(done);
         self.card.take_interrupts();
         self.card.dma().unmap_all();
-        self.irqs.iter_mut().for_each(Vectors::clear);
+        self.irqs.iter().for_each(Vectors::clear);
         self.msix = false;
         self.files.clear();
         self.client = None;

@@ -1,4 +1,4 @@
-//! Writes of the card that go nowhere.
+//! What the server's own log says of writes of the card that go nowhere.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,20 @@ use crate::dma::{DmaTable, Faults};
 /// How often such writes are told of.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Watches for writes that failed. The card does not learn of them, because writes are posted, so
-/// somebody else has to say it.
+/// Watches for writes that failed. The card does not learn of them, because writes are posted; the
+/// client is told by an interrupt ([`DmaTable::on_lost_write`]), and people here.
 #[derive(Debug, Default)]
 pub struct Watch {
-    seen: u64,
     /// What was told of, and when.
     told: Option<(u64, Instant)>,
 }
 
 impl Watch {
-    /// Looks at the table; says whether writes have failed since the last time.
-    pub fn look(&mut self, dma: &DmaTable) -> bool {
+    /// Looks at the table, and tells of writes that have failed.
+    pub fn look(&mut self, dma: &DmaTable) {
         let Faults {
             writes, last_write, ..
         } = dma.faults();
-        let news = writes > self.seen;
-        self.seen = writes;
         let (before, due) = match self.told {
             None => (0, true),
             Some((count, when)) => (count, when.elapsed() >= PAUSE),
@@ -40,6 +37,5 @@ impl Watch {
                 );
             }
         }
-        news
     }
 }

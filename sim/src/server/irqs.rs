@@ -1,42 +1,63 @@
 //! Event descriptors of a client, by interrupt type and vector.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::warn;
 use vfio_user_protocol::{Errno, IrqData};
 
-/// The vectors of one type.
+/// The vectors of one type. They are signalled from wherever the card is at work.
 #[derive(Debug)]
 pub struct Vectors {
+    count: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
     events: Vec<Option<OwnedFd>>,
     /// Vectors that the client has masked, in types that it can mask.
     masked: Vec<bool>,
+}
+
+impl State {
+    fn new(count: u32) -> Self {
+        Self {
+            events: (0..count).map(|_| None).collect(),
+            masked: vec![false; count as usize],
+        }
+    }
 }
 
 impl Vectors {
     /// Vectors that nobody listens to.
     pub fn new(count: u32) -> Self {
         Self {
-            events: (0..count).map(|_| None).collect(),
-            masked: vec![false; count as usize],
+            count,
+            state: Mutex::new(State::new(count)),
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Vectors there are.
     pub fn count(&self) -> u32 {
-        self.events.len() as u32
+        self.count
     }
 
     /// Whether a vector has a descriptor and is not masked.
     pub fn listens(&self, vector: u32) -> bool {
         let vector = vector as usize;
-        self.events.get(vector).is_some_and(Option::is_some) && !self.masked[vector]
+        let state = self.state();
+        state.events.get(vector).is_some_and(Option::is_some) && !state.masked[vector]
     }
 
     /// Drops all descriptors and masks.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.count());
+    pub fn clear(&self) {
+        *self.state() = State::new(self.count);
     }
 
     /// Gives the vectors from `start` on these descriptors, or none to `count` of them.
@@ -44,16 +65,16 @@ impl Vectors {
     /// # Errors
     /// [`Errno::INVAL`] for a descriptor that is none of an event, or a vector that is not there;
     /// nothing changes then.
-    pub fn connect(&mut self, start: u32, count: u32, files: Vec<OwnedFd>) -> Result<(), Errno> {
+    pub fn connect(&self, start: u32, count: u32, files: Vec<OwnedFd>) -> Result<(), Errno> {
         let range = self.range(start, count)?;
         if files.is_empty() {
-            self.events[range].fill_with(|| None);
+            self.state().events[range].fill_with(|| None);
             return Ok(());
         }
         if files.len() != range.len() || !files.iter().all(is_event) {
             return Err(Errno::INVAL);
         }
-        for (event, file) in self.events[range].iter_mut().zip(files) {
+        for (event, file) in self.state().events[range].iter_mut().zip(files) {
             *event = Some(file);
         }
         Ok(())
@@ -64,9 +85,9 @@ impl Vectors {
     /// # Errors
     /// [`Errno::INVAL`] for a vector that is not there, [`Errno::NOTTY`] for descriptors, which
     /// only vectors could take that mask themselves.
-    pub fn mask(&mut self, start: u32, count: u32, data: &IrqData, on: bool) -> Result<(), Errno> {
+    pub fn mask(&self, start: u32, count: u32, data: &IrqData, on: bool) -> Result<(), Errno> {
         for vector in self.chosen(start, count, data)? {
-            self.masked[vector] = on;
+            self.state().masked[vector] = on;
         }
         Ok(())
     }
@@ -75,7 +96,7 @@ impl Vectors {
     ///
     /// # Errors
     /// [`Errno::INVAL`] for a vector that is not there, [`Errno::NOTTY`] for descriptors.
-    pub fn trigger(&mut self, start: u32, count: u32, data: &IrqData) -> Result<(), Errno> {
+    pub fn trigger(&self, start: u32, count: u32, data: &IrqData) -> Result<(), Errno> {
         for vector in self.chosen(start, count, data)? {
             self.signal(vector as u32);
         }
@@ -84,7 +105,8 @@ impl Vectors {
 
     /// Signals a vector; nobody hears it when it has no descriptor.
     pub fn signal(&self, vector: u32) {
-        let Some(Some(event)) = self.events.get(vector as usize) else {
+        let state = self.state();
+        let Some(Some(event)) = state.events.get(vector as usize) else {
             return;
         };
         // An event that was signalled so often that it cannot count any further is still
