@@ -298,6 +298,7 @@ fn bench_says_all_that_was_measured() {
         "seed",
         "runs",
         "seconds",
+        "programs",
     ];
     for device in DEVICES {
         let json = bench(device);
@@ -333,15 +334,23 @@ fn embed_gives_the_same_everywhere() {
     let cpu = embed("cpu");
     assert_eq!(cpu["embeddings"].as_array().map(Vec::len), Some(2));
     assert_eq!(cpu["total_cycles"], Value::Null);
+    assert_eq!(cpu["programs"], Value::Null);
+    let mut programs = None;
     for device in &DEVICES[1..] {
         let other = embed(device);
         assert_eq!(other["embeddings"], cpu["embeddings"], "{device}");
+        if device.starts_with("model") {
+            let same = programs.get_or_insert_with(|| other["programs"].clone());
+            assert_eq!(other["programs"], *same, "{device}");
+            assert!(same["count"].as_u64() > Some(0));
+        }
         for key in [
             "device",
             "total_cycles",
             "utilisation",
             "nodes",
             "counters",
+            "programs",
             "tokens",
         ] {
             assert!(other.get(key).is_some(), "{device}: {key}");

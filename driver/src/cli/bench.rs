@@ -9,7 +9,7 @@ use isa::config::Config;
 use isa::numerics::gemm_i8;
 use serde::Serialize;
 use systole::backend::{Backend, NodeReport, Place};
-use systole::device::Counters;
+use systole::device::{Counters, Programs};
 use systole::matmul::{Finish, Layout, MatMul, Rhs};
 
 use super::card::{Engine, Surroundings, TraceArgs};
@@ -82,6 +82,8 @@ struct Json {
     sim_cycles_per_second: Option<f64>,
     /// Of the run that `cycles` is of.
     counters: Option<BTreeMap<&'static str, u64>>,
+    /// What went to the card in all runs; the same on every way to a card of this shape.
+    programs: Option<Programs>,
     config: Option<Config>,
     /// Of the simulated card; elsewhere these settings have no effect.
     memory: Option<Memory>,
@@ -174,6 +176,7 @@ fn gemm(args: GemmArgs) -> Result<()> {
         exact,
         sim_cycles_per_second: engine.speed(),
         counters: report::by_name(counters.clone()),
+        programs: engine.programs(),
         config,
         memory: (args.device == Device::Sim).then_some(Memory {
             latency: args.latency,

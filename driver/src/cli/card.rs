@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use systole::backend::{Backend, BackendError, Outcome};
 use systole::cpu::CpuBackend;
-use systole::device::{Counters, DeviceBackend, Options};
+use systole::device::{Counters, DeviceBackend, Options, Programs};
 use systole::matmul::MatMul;
 use systole::sched::Timing;
 use systole::sysfs::Sysfs;
@@ -104,6 +104,11 @@ impl Engine {
         let counts = card.counters().iter().any(|(_, value)| value > 0);
         let ticks = card.transport().clock().is_some();
         (counts || ticks).then(|| card.counters().clone())
+    }
+
+    /// The programs that went to the card, if there is one and it was opened.
+    pub fn programs(&mut self) -> Option<Programs> {
+        Some(self.card()?.programs())
     }
 
     /// Simulated cycles a second of wall time, where a card is simulated.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use systole::backend::{Backend, NodeReport};
+use systole::device::Programs;
 use systole::embed::{EmbedOptions, Embeddings};
 use systole::model::TooLong;
 
@@ -109,6 +110,8 @@ pub struct Account<'a> {
     totals: Totals,
     nodes: Vec<Node<'a>>,
     counters: Option<BTreeMap<&'static str, u64>>,
+    /// What went to the card; the same on every way to a card of this shape.
+    programs: Option<Programs>,
     sim_cycles_per_second: Option<f64>,
     /// Times that the card failed.
     faults: u64,
@@ -139,6 +142,7 @@ impl Work {
             totals: Totals::of(&self.embeddings.nodes),
             nodes: self.embeddings.nodes.iter().map(node).collect(),
             counters: report::by_name(self.engine.counters()),
+            programs: self.engine.programs(),
             sim_cycles_per_second: self.engine.speed(),
             faults: self.engine.card().map_or(0, |card| card.faults()),
             seconds: self.seconds,

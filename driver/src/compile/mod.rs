@@ -61,6 +61,7 @@ pub fn compile(jobs: &[(Shape, Tiling)], config: &Config, timing: &Timing) -> Pr
         places,
         jobs: plans,
         predicted_cycles: real.cycles,
+        digest: Default::default(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! A compiled program, free of addresses.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use isa::command::{Buffer, COMMAND_BYTES, Command, Operation};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::shape::Geometry;
 
@@ -70,6 +71,8 @@ pub struct Program {
     pub jobs: Vec<JobPlan>,
     /// Foreseen cycles from doorbell to completion.
     pub predicted_cycles: u64,
+    /// [`Self::digest`], once it was asked for.
+    pub(super) digest: OnceLock<u128>,
 }
 
 impl Program {
@@ -90,6 +93,23 @@ impl Program {
                 command
             });
         bound.collect()
+    }
+
+    /// XXH3 (128 bits) of the commands and of what their addresses count from. It knows nothing of
+    /// where memory lies: the same products on cards of the same shape give the same, whatever is
+    /// between host and card.
+    pub fn digest(&self) -> u128 {
+        *self.digest.get_or_init(|| {
+            let mut hash = Xxh3::new();
+            for (command, (job, part)) in self.commands.iter().zip(&self.places) {
+                for word in command.encode() {
+                    hash.update(&word.to_le_bytes());
+                }
+                hash.update(&job.to_le_bytes());
+                hash.update(&[part.map_or(u8::MAX, |part| part as u8)]);
+            }
+            hash.digest128()
+        })
     }
 
     /// Bytes of the program in memory.

@@ -11,6 +11,7 @@ mod options;
 mod pack;
 mod piece;
 mod plans;
+mod programs;
 
 use std::collections::VecDeque;
 
@@ -29,9 +30,11 @@ use batch::Batch;
 use cache::WeightCache;
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
+use programs::Sent;
 
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
+pub use programs::Programs;
 
 /// Runs products on a card, and on the CPU what the card cannot do.
 pub struct DeviceBackend {
@@ -44,6 +47,7 @@ pub struct DeviceBackend {
     cache: WeightCache,
     link: Link,
     counters: Counters,
+    sent: Sent,
     faults: u64,
 }
 
@@ -101,6 +105,7 @@ impl DeviceBackend {
             cache: WeightCache::new(options.kept_bytes),
             link: Link::Up(queue),
             counters: Counters::default(),
+            sent: Sent::default(),
             faults: 0,
         })
     }
@@ -113,6 +118,11 @@ impl DeviceBackend {
     /// The card's counters, summed over all runs so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The programs that went to the card so far.
+    pub fn programs(&self) -> Programs {
+        self.sent.programs()
     }
 
     /// Times that the card failed so far.
@@ -233,6 +243,7 @@ impl DeviceBackend {
                 )?;
                 waiting.pop_front();
                 let (address, commands) = (batch.address(), batch.commands.clone());
+                self.sent.add(&batch.program);
                 batch.rung = transport.clock().unwrap_or(0);
                 flying.push_back(batch);
                 queue.submit(transport, address, commands)?;

@@ -117,7 +117,7 @@ pub struct Bench {
     pub queue: QueuePair,
     /// A program of one command.
     pub commands: Arc<[Command]>,
-    completions: DmaMemory,
+    pub completions: DmaMemory,
     /// Entries of the rings, as a power of two.
     log2: u32,
     /// Completions that were laid out.

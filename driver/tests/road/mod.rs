@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use isa::config::Config;
 use isa::numerics::gemm_i8;
+use sim::function::Function as SimFunction;
 use sim::{FunctionalCard, server};
 use systole::backend::{Backend, Outcome, Place};
 use systole::cpu::CpuBackend;
@@ -37,15 +38,20 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server of a functional card.
     pub fn start() -> Self {
+        Self::of(|| Box::new(FunctionalCard::new(&config()).expect("a card")))
+    }
+
+    /// A server of the card that `make` makes.
+    pub fn of(make: impl FnOnce() -> Box<dyn SimFunction> + Send + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("card");
         let listener = server::listen(&path).expect("a socket");
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let card = FunctionalCard::new(&config()).expect("a card");
-            server::serve(&listener, card, &server::Options::default(), &told)
+            server::serve(&listener, make(), &server::Options::default(), &told)
                 .expect("it serves to the end");
         });
         Self {
@@ -83,16 +89,23 @@ pub fn backend(transport: impl Transport + 'static, options: Options) -> DeviceB
 
 /// A product with weights that are kept, and what comes out.
 pub struct Product {
+    shape: (usize, usize, usize),
     a: Vec<i8>,
     b: Weights,
     expected: Vec<i32>,
 }
 
+/// Rows, inner dimension and columns of a product that is asked for without.
 const SHAPE: (usize, usize, usize) = (9, 40, 21);
 
 impl Product {
     pub fn new(seed: u64) -> Self {
-        let (m, k, n) = SHAPE;
+        Self::of(seed, SHAPE)
+    }
+
+    /// A product of this shape.
+    pub fn of(seed: u64, shape: (usize, usize, usize)) -> Self {
+        let (m, k, n) = shape;
         let mut state = seed * 2 + 1;
         let mut values = |count| -> Vec<i8> {
             std::iter::repeat_with(|| {
@@ -108,6 +121,7 @@ impl Product {
         let mut expected = vec![0; m * n];
         gemm_i8(m, k, n, &a, &b, &mut expected);
         Self {
+            shape,
             a,
             b: Weights::new(k, n, Layout::RowMajor, b),
             expected,
@@ -116,7 +130,7 @@ impl Product {
 
     /// Runs it, which must give the right integers wherever that is.
     pub fn run(&self, backend: &mut DeviceBackend) -> Outcome {
-        let (m, k, n) = SHAPE;
+        let (m, k, n) = self.shape;
         let job = MatMul {
             name: "product",
             m,
