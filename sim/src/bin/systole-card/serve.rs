@@ -22,7 +22,7 @@ Examples:
   systole-card serve --socket /tmp/card.sock --functional
   systole-card serve --socket /tmp/card.sock --functional --config 8x8 --queues 1 --json
 
-In QEMU 10.1 or later:
+In QEMU 10.1 or later, with memory that can be shared (memory-backend-memfd,share=on):
   -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"/tmp/card.sock\"}}'
 
 One client is served at a time; when it goes, however it goes, the card is reset and its memory
