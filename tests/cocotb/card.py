@@ -139,11 +139,15 @@ class Engines:
             self._start()
 
     async def _next(self, name):
-        """Waits until a burst stands in the queue of a channel; gives it and leaves it there."""
+        """Waits until a burst stands in the queue of a channel; gives it and leaves it there.
+
+        Returns behind a clock edge, so that pins change there only.
+        """
         queue = self._queues[name]
         while not queue:
             self._events[name].clear()
             await self._events[name].wait()
+            await self._edge
         return queue[0]
 
     async def _rest_a_while(self):

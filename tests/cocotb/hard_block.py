@@ -73,7 +73,7 @@ class Function(Endpoint):
 
     async def write_config_register(self, reg, data, mask):
         await super().write_config_register(reg, data, mask)
-        self.block.drive_pins()
+        await self.block.update_pins()
 
     def forget(self):
         """What a function-level reset does to configuration space (section 6.6.2)."""
@@ -99,7 +99,7 @@ class Function(Endpoint):
 class HardBlock(Device):
     """Between a port of cocotbext-pcie and the streams of the endpoint."""
 
-    def __init__(self, dut, card, seed):
+    def __init__(self, dut, card, grace, seed):
         super().__init__()
         port = self.upstream_port
         credits_ = [POSTED, POSTED_DATA, NON_POSTED, NON_POSTED_DATA, 0, 0]
@@ -112,7 +112,7 @@ class HardBlock(Device):
         self.width = len(dut.rx_data) // 32
         self.function = Function(card, self)
         self.append_function(self.function)
-        self.rules = Rules()
+        self.rules = Rules(grace)
         # Shares of the cycles in which nothing is offered and nothing is taken.
         self.rx_pause = 0.0
         self.tx_pause = 0.0
@@ -149,6 +149,11 @@ class HardBlock(Device):
         dut.cfg_msix_enable.value = int(function.msix_cap.msix_enable)
         dut.cfg_msix_mask.value = int(function.msix_cap.msix_function_mask)
 
+    async def update_pins(self):
+        """Tells the endpoint its configuration at the next clock, as a synchronous block does."""
+        await self._edge
+        self.drive_pins()
+
     async def function_level_reset(self):
         """Somebody has written to Initiate Function Level Reset."""
         self.resetting = True
@@ -158,10 +163,15 @@ class HardBlock(Device):
 
     async def _run_reset(self):
         dut = self.dut
+        await self._edge
         dut.flr.value = 1
+        # Some blocks give a pulse, others hold the level until the endpoint is done.
+        pulse = self.random.random() < 0.5
         cycles = 0
         while not dut.flr_done.value:
             await self._edge
+            if pulse:
+                dut.flr.value = 0
             cycles += 1
             assert cycles < 20_000, "the function-level reset does not end"
         # The answers to requests that came before are not owed any more.
@@ -173,6 +183,11 @@ class HardBlock(Device):
         self.resetting = False
         self.resets.set()
 
+    @property
+    def sending(self):
+        """A packet of the endpoint is under way."""
+        return self._joiner.inside
+
     def idle(self):
         """No packet is under way."""
         waits = self._rx or self._rx_busy or self._joiner.inside or not self._to_link.empty()
@@ -180,9 +195,9 @@ class HardBlock(Device):
 
     async def upstream_recv(self, tlp):
         if tlp.fmt_type in CONFIGURATION:
-            self.log.debug("configuration request %r", tlp)
             await super().upstream_recv(tlp)
-            self.drive_pins()
+            # The bus number may be new.
+            await self.update_pins()
         else:
             self._queue(words_of(tlp.pack()), self.function.bars_hit(tlp), tlp)
 
@@ -218,6 +233,8 @@ class HardBlock(Device):
                 dut.rx_valid.value = 0
                 self._rx_event.clear()
                 await self._rx_event.wait()
+                # Pins change behind a clock edge only, whenever the packet came.
+                await self._edge
                 continue
             words, bar, origin = self._rx.popleft()
             self._rx_busy = True

@@ -1,6 +1,7 @@
 """What the endpoint owes the link: the rules of section 2.2 of the PCI Express Base Specification
 that its packets can break, and which answers are outstanding in both directions."""
 
+from cocotb.utils import get_sim_time
 from cocotbext.pcie.core.tlp import CplStatus, TlpAttr, TlpType
 from cocotbext.pcie.core.utils import PcieId
 
@@ -88,23 +89,37 @@ class Ask:
         return False
 
 
+class Owed:
+    """Bytes that the endpoint has asked for."""
+
+    def __init__(self, count):
+        self.left = count
+        self.since = get_sim_time("ns")
+
+    def age(self):
+        """How long ago the request was sent, in ns."""
+        return get_sim_time("ns") - self.since
+
+
 class Rules:
     """Looks at every packet that passes between hard block and endpoint."""
 
-    def __init__(self):
-        # Requests of the host by requester and tag, and bytes owed to the endpoint by tag.
+    def __init__(self, grace):
+        # Requests of the host by requester and tag, and what is owed to the endpoint by tag.
         self.asks = {}
         self.owed = {}
         self.on_answer = {}
+        # Time, in ns, after which the endpoint may use a tag again that was never answered.
+        self.grace = grace
 
     def to_endpoint(self, tlp):
         """The endpoint has taken this packet."""
         if tlp.is_nonposted():
             self.asks[int(tlp.requester_id), tlp.tag] = Ask(tlp)
         elif tlp.is_completion() and tlp.tag in self.owed:
-            got = len(tlp.data) - (tlp.lower_address & 3)
-            self.owed[tlp.tag] -= got
-            if tlp.status != CplStatus.SC or self.owed[tlp.tag] <= 0:
+            owed = self.owed[tlp.tag]
+            owed.left -= len(tlp.data) - (tlp.lower_address & 3)
+            if tlp.status != CplStatus.SC or owed.left <= 0:
                 del self.owed[tlp.tag]
 
     def from_endpoint(self, tlp, function):
@@ -136,8 +151,9 @@ class Rules:
         limit = 128 << function.pcie_cap.max_read_request_size
         assert tlp.length * 4 <= limit, f"a read of {tlp.length} doublewords"
         assert tlp.tag < TAGS, f"tag {tlp.tag}"
-        assert tlp.tag not in self.owed, f"tag {tlp.tag} is in use"
-        self.owed[tlp.tag] = byte_count(tlp)
+        used = self.owed.get(tlp.tag)
+        assert used is None or used.age() >= self.grace, f"tag {tlp.tag} is in use"
+        self.owed[tlp.tag] = Owed(byte_count(tlp))
         return True
 
     @staticmethod
@@ -154,4 +170,4 @@ class Rules:
 
     def idle(self):
         """Nobody waits for anything."""
-        return not self.asks and not self.owed
+        return not self.asks and all(owed.age() >= self.grace for owed in self.owed.values())

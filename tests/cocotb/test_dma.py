@@ -4,7 +4,7 @@ from random import Random
 
 import cocotb
 
-from bench import HOST_BYTES, lengths, machine
+from bench import HOST_BYTES, LIMIT, lengths, machine
 
 # Options of the machine, and the share of cycles in which everything pauses.
 SHAPES = [
@@ -40,7 +40,7 @@ def share(shape, count):
     return sorted(chosen[shape :: len(SHAPES)])
 
 
-@cocotb.test()
+@cocotb.test(**LIMIT)
 @cocotb.parametrize(shape=range(len(SHAPES)))
 async def reads(dut, shape):
     """Whatever the root complex splits and reorders, the card gets its bytes."""
@@ -61,7 +61,7 @@ async def reads(dut, shape):
         await in_groups(m, [read(i, n) for i, n in enumerate(share(shape, 60))], 4)
 
 
-@cocotb.test()
+@cocotb.test(**LIMIT)
 @cocotb.parametrize(shape=range(len(SHAPES)))
 async def writes(dut, shape):
     """Exactly the bytes of a write change."""
@@ -84,7 +84,7 @@ async def writes(dut, shape):
             assert region[0:HOST_BYTES] == bytes(bytes_of)
 
 
-@cocotb.test()
+@cocotb.test(**LIMIT)
 async def scattered_writes(dut):
     """Any pattern of strobes, also lines and bursts without one."""
     async with machine(dut) as m:
@@ -105,7 +105,7 @@ async def scattered_writes(dut):
             assert m.low[0:HOST_BYTES] == bytes(model), f"round {round_}"
 
 
-@cocotb.test()
+@cocotb.test(**LIMIT)
 async def everything_at_once(dut):
     """DMA both ways, registers, card memory and interrupts, with pauses everywhere."""
     async with machine(dut, max_payload=1, max_read=2) as m:
@@ -145,10 +145,10 @@ async def everything_at_once(dut):
                 vector = m.random.randrange(len(counts))
                 event = m.device.msi_vectors[vector].event
                 event.clear()
-                m.dut.irq.value = 1 << vector
+                await m.set_pin(m.dut.irq, 1 << vector)
                 await event.wait()
                 counts[vector] += 1
-                m.dut.irq.value = 0
+                await m.set_pin(m.dut.irq, 0)
                 await m.cycles(m.random.randrange(1, 60))
 
         jobs = [
