@@ -5,12 +5,15 @@
 )]
 
 pub mod array;
+mod buses;
 pub mod card;
 pub mod emit;
+mod endpoint_wrapper;
 pub mod engine;
 pub mod front;
 pub mod mem;
 pub mod pcie;
 mod wrapper;
 
+pub use endpoint_wrapper::{ENDPOINT_TOP, emit_endpoint};
 pub use wrapper::{EmitCardError, LinkConfig, PCIE_TOP, TOP, emit_card, emit_pcie_card};

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::array::ArraySize;
+use crate::cocotb::Shape;
 use crate::run::{announced, cargo};
 
 /// Writes the Verilog of the whole card into `out`.
@@ -16,6 +17,14 @@ pub fn card(size: ArraySize, out: &Path) -> Result<()> {
 /// Writes the Verilog of one block into `out`, as `BLOCK.v` with the top module `BLOCK`.
 pub fn block(name: &str, size: ArraySize, out: &Path) -> Result<()> {
     emitter(&["--block", name, "--config", &size.to_string()], out)
+}
+
+/// Writes the Verilog of the PCI Express endpoint into `out`.
+pub fn endpoint(shape: Shape, out: &Path) -> Result<()> {
+    let (words, bytes) = (shape.words.to_string(), shape.port_bytes.to_string());
+    let block = ["--block", "endpoint"];
+    let sizes = ["--words", &words, "--port-bytes", &bytes];
+    emitter(&[&block[..], &sizes[..]].concat(), out)
 }
 
 fn emitter(args: &[&str], out: &Path) -> Result<()> {

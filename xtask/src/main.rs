@@ -1,6 +1,7 @@
 //! The chores of the Systole workspace. Run `cargo xtask help`.
 
 mod array;
+mod cocotb;
 mod debian;
 mod demo;
 mod docs;
@@ -46,6 +47,12 @@ enum Command {
         /// IOMMU.
         #[arg(long, conflicts_with = "filter")]
         qemu: bool,
+        /// Run only the PCI Express endpoint against a root complex that others wrote.
+        #[arg(long, conflicts_with = "qemu")]
+        cocotb: bool,
+        /// What the random choices of --cocotb begin with.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "cocotb")]
+        seed: u64,
         /// Run only the tests whose name contains this, and no other check.
         #[arg(long, value_name = "NAME")]
         filter: Option<String>,
@@ -94,6 +101,17 @@ fn execute(command: Command) -> Result<()> {
         Command::Setup { check: false } => setup::install(&setup::BASE),
         Command::Demo => demo::run(),
         Command::Test { qemu: true, .. } => qemu::run(),
+        Command::Test {
+            cocotb: true,
+            full,
+            seed,
+            filter,
+            ..
+        } => cocotb::run(&cocotb::Plan {
+            full,
+            seed,
+            filter: filter.as_deref(),
+        }),
         Command::Test { full, filter, .. } => test::run(full, filter.as_deref()),
         Command::Emit { config, out } => emit::card(config, &out),
         Command::Synth { array, json } => synth::run(array, json),

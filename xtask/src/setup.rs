@@ -28,6 +28,12 @@ pub const SYNTH: ToolSet = ToolSet {
     requirements: include_str!("../requirements-synth.txt"),
 };
 
+/// What the tests with a root complex that others wrote need.
+pub const COCOTB: ToolSet = ToolSet {
+    name: "cocotb",
+    requirements: include_str!("../requirements-cocotb.txt"),
+};
+
 impl ToolSet {
     fn stamp(&self) -> Stamp {
         Stamp::new(self.name, self.requirements)
@@ -138,6 +144,11 @@ pub fn check() -> Result<()> {
             SYNTH.is_installed(),
             "Yosys",
             "cargo xtask synth, on first use",
+        ),
+        (
+            COCOTB.is_installed(),
+            "cocotb and cocotbext-pcie",
+            "cargo xtask test --cocotb, on first use",
         ),
         (
             debian::is_installed(),

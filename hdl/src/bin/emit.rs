@@ -19,6 +19,8 @@ enum Block {
     Pcie,
     /// The systolic array alone.
     Array,
+    /// The PCI Express endpoint alone, with whole buses.
+    Endpoint,
 }
 
 /// Writes Verilog: one file a module in DIR, and DIR/NAME.v with all of them.
@@ -31,6 +33,9 @@ struct Arguments {
     /// Bytes of the memory port, 16 or 32.
     #[arg(long, default_value_t = 16)]
     port_bytes: u32,
+    /// Doublewords that the endpoint's streams carry in a cycle, 2 or 4.
+    #[arg(long, default_value_t = 2)]
+    words: usize,
     /// What to write.
     #[arg(long, value_enum, default_value_t = Block::Card)]
     block: Block,
@@ -65,6 +70,20 @@ fn shape(arguments: &Arguments) -> Result<Config, String> {
     Ok(config)
 }
 
+fn endpoint(config: &Config, words: usize) -> Result<Emitted, String> {
+    if words != 2 && words != 4 {
+        return Err(format!("{words} doublewords a beat: choose 2 or 4"));
+    }
+    let memory = u64::from(config.card_memory_mib) << 20;
+    hdl::emit_endpoint(
+        words,
+        config.port_bytes as usize,
+        config.queues as usize,
+        (memory > 0).then(|| memory.ilog2()),
+    )
+    .map_err(|error| error.to_string())
+}
+
 fn run(arguments: &Arguments) -> Result<(), String> {
     let config = shape(arguments)?;
     let emitted: Emitted = match arguments.block {
@@ -80,6 +99,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             "array",
         )
         .map_err(|error| error.to_string())?,
+        Block::Endpoint => endpoint(&config, arguments.words)?,
     };
     let write = |name: &str, text: &str| {
         let path = arguments.out.join(format!("{name}.v"));
