@@ -5,8 +5,8 @@
 
 mod road;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use isa::config::Config;
@@ -277,6 +277,34 @@ fn a_server_that_ends_is_a_card_that_is_gone() {
 }
 
 #[test]
+fn a_server_that_stops_answering_is_a_card_that_is_gone() {
+    let (card, stuck) = stuck();
+    let server = Server::of(card);
+    let function = UserFunction::connect_with(server.path(), Duration::from_millis(500));
+    let transport = FunctionTransport::open(function.expect("it connects"));
+    let mut transport = transport.expect("it opens");
+    let mut other = transport.queue(1).expect("a second queue");
+    reset(&mut transport).expect("a reset");
+    let held = stuck.lock().expect("no panic");
+    let silent = transport.read(regs::STATUS);
+    assert!(
+        matches!(silent, Err(TransportError::Gone { .. })),
+        "{silent:?}"
+    );
+    // That is final, for all who use the card, and nobody waits for an answer again: one would
+    // come now.
+    drop(held);
+    for way in [&mut transport, &mut other] {
+        let refused = way.read(regs::STATUS);
+        assert!(
+            matches!(refused, Err(TransportError::Gone { .. })),
+            "{refused:?}"
+        );
+        assert!(way.allocate(64 << 20).is_err(), "it maps memory");
+    }
+}
+
+#[test]
 fn a_server_that_ends_wakes_who_waits() {
     let mut server = Server::start();
     let mut transport = server.open();
@@ -299,11 +327,25 @@ fn a_server_that_ends_wakes_who_waits() {
     });
 }
 
-/// A card that can be pulled out, or be another device.
+/// A card whose windows answer no read while the lock is held.
+fn stuck() -> (Odd, Arc<Mutex<()>>) {
+    let gate = Arc::new(Mutex::new(()));
+    let card = Odd {
+        card: FunctionalCard::new(&config()).expect("a card"),
+        pulled: Arc::default(),
+        gate: Arc::clone(&gate),
+        vendor: 0,
+    };
+    (card, gate)
+}
+
+/// A card that can be pulled out, get stuck, or be another device.
 struct Odd {
     card: FunctionalCard,
     /// Everything reads all ones.
     pulled: Arc<AtomicBool>,
+    /// Reads of windows wait for it.
+    gate: Arc<Mutex<()>>,
     vendor: u8,
 }
 
@@ -326,6 +368,7 @@ impl SimFunction for Odd {
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
+        drop(self.gate.lock().expect("no panic"));
         self.card.bar_read(bar, offset, data)?;
         if self.pulled.load(Ordering::Relaxed) {
             data.fill(0xff);
@@ -373,6 +416,7 @@ fn odd(vendor: u8) -> (LocalFunction, Arc<AtomicBool>) {
     let card = Odd {
         card: FunctionalCard::new(&config()).expect("a card"),
         pulled: Arc::clone(&pulled),
+        gate: Arc::default(),
         vendor,
     };
     (LocalFunction::new(card, "odd card"), pulled)

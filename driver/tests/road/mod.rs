@@ -38,13 +38,17 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::of(FunctionalCard::new(&config()).expect("a card"))
+    }
+
+    /// A server of this card.
+    pub fn of(card: impl sim::function::Function + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("card");
         let listener = server::listen(&path).expect("a socket");
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let card = FunctionalCard::new(&config()).expect("a card");
             server::serve(&listener, card, &server::Options::default(), &told)
                 .expect("it serves to the end");
         });
@@ -54,6 +58,12 @@ impl Server {
             thread: Some(thread),
             _folder: folder,
         }
+    }
+
+    /// The socket.
+    #[allow(dead_code, reason = "not every test connects by itself")]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
     }
 
     pub fn open(&self) -> FunctionTransport<UserFunction> {
