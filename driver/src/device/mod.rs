@@ -13,6 +13,7 @@ mod piece;
 mod plans;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use isa::config::Config;
 
@@ -32,6 +33,10 @@ use plans::Plans;
 
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
+
+/// Time that a cycle takes on the slowest card that is waited for: one that a server simulates, at
+/// 50 kHz.
+const SLOWEST_CYCLE: Duration = Duration::from_micros(20);
 
 /// Runs products on a card, and on the CPU what the card cannot do.
 pub struct DeviceBackend {
@@ -414,9 +419,12 @@ impl Options {
     /// watchdog allows, so that the host only steps in when the card itself is stuck.
     fn patience(&self, predicted: u64) -> Patience {
         let cycles = 16 * predicted + 4 * u64::from(self.watchdog) + (1 << 20);
+        // Nobody says how fast a card behind a socket runs. Other queues may have programs on it,
+        // and the link may be slower than foreseen.
+        let patient = u32::try_from(predicted.saturating_mul(4)).unwrap_or(u32::MAX);
         Patience {
             cycles,
-            time: self.patience,
+            time: self.patience.max(SLOWEST_CYCLE * patient),
         }
     }
 }
