@@ -255,13 +255,14 @@ impl Function for UserFunction {
             return Err(TransportError::Broken(text));
         };
         let end = Instant::now().checked_add(patience.time);
-        let alarms = self.alarms();
         let mut files = vec![signal.as_fd()];
         files.extend(self.error.as_ref().map(AsFd::as_fd));
         loop {
             let expired = wait_any(&files, Some(self.client.as_fd()), end).map_err(|error| {
                 TransportError::Broken(format!("this process cannot wait: {error}"))
             })?;
+            // Raises the vector of this queue and all others if there is one.
+            self.alarms();
             if signal.take() {
                 return Ok(Wake::Interrupt);
             }
@@ -271,14 +272,15 @@ impl Function for UserFunction {
                     why: "its server has closed the connection or is dead".into(),
                 });
             }
-            if expired || self.alarms() != alarms {
+            if expired {
                 return Ok(Wake::Expired);
             }
         }
     }
 
     fn alarms(&self) -> u64 {
-        self.error.as_ref().map_or(0, Alarm::count)
+        let signals = self.signals.get().map(Vec::as_slice).unwrap_or_default();
+        self.error.as_ref().map_or(0, |alarm| alarm.count(signals))
     }
 
     fn alarm(&self) -> String {
