@@ -5,8 +5,8 @@
 
 mod road;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use isa::config::Config;
@@ -109,13 +109,81 @@ fn neighbours_are_told<F: Function + 'static>(mut first: FunctionTransport<F>) {
     assert!(matches!(early, Err(TransportError::ResetElsewhere)));
     reset(&mut first).expect("nothing is left to reset");
     on_card(&product.run(&mut backend));
+    // Nothing of the neighbour's was in flight, so it loses nothing.
     reset(&mut first).expect("a reset");
-    on_cpu(&product.run(&mut backend), "another of its queues");
-    assert_eq!(backend.faults(), 1);
     on_card(&product.run(&mut backend));
+    assert_eq!(backend.faults(), 0);
     first
         .write(regs::SQ_TAIL, 0)
         .expect("its neighbour had no need of a reset");
+}
+
+/// A way on which the neighbour resets the card once more whenever rings are asked for.
+struct Restless<F: Function> {
+    way: FunctionTransport<F>,
+    neighbour: FunctionTransport<F>,
+    /// Resets that are still to come.
+    resets: Arc<AtomicU32>,
+}
+
+impl<F: Function + 'static> Transport for Restless<F> {
+    fn describe(&self) -> &str {
+        self.way.describe()
+    }
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        self.way.read_raw(offset)
+    }
+    fn write(&mut self, offset: u32, value: u32) -> Result<(), TransportError> {
+        self.way.write(offset, value)
+    }
+    fn allocate(&mut self, bytes: usize) -> Result<DmaMemory, TransportError> {
+        let left = self.resets.load(Ordering::Relaxed);
+        if left > 0 {
+            self.resets.store(left - 1, Ordering::Relaxed);
+            // The first may find that the card was reset for it.
+            for _ in 0..2 {
+                reset(&mut self.neighbour).expect("a reset");
+            }
+        }
+        self.way.allocate(bytes)
+    }
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
+        self.way.wait(patience)
+    }
+    fn check(&mut self) -> Result<(), TransportError> {
+        self.way.check()
+    }
+    fn progress(&mut self) -> Result<(), TransportError> {
+        self.way.progress()
+    }
+    fn queue(&self) -> u32 {
+        Transport::queue(&self.way)
+    }
+    fn claim_reset(&mut self) -> Claim {
+        self.way.claim_reset()
+    }
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        self.way.function_reset()
+    }
+}
+
+#[test]
+fn a_card_that_others_reset_again_and_again_is_not_given_up() {
+    let way = local();
+    let resets = Arc::new(AtomicU32::new(0));
+    let restless = Restless {
+        neighbour: way.queue(1).expect("a second queue"),
+        way,
+        resets: Arc::clone(&resets),
+    };
+    let mut backend = backend(restless, Options::default());
+    let product = Product::new(3);
+    on_card(&product.run(&mut backend));
+    // The first costs a run, whose memory was asked for; the others come during the new start.
+    resets.store(4, Ordering::Relaxed);
+    on_cpu(&product.run(&mut backend), "another of its queues");
+    on_card(&product.run(&mut backend));
+    assert_eq!(backend.faults(), 1);
 }
 
 #[test]
@@ -277,6 +345,34 @@ fn a_server_that_ends_is_a_card_that_is_gone() {
 }
 
 #[test]
+fn a_server_that_stops_answering_is_a_card_that_is_gone() {
+    let (card, stuck) = stuck();
+    let server = Server::of(card);
+    let function = UserFunction::connect_with(server.path(), Duration::from_millis(500));
+    let transport = FunctionTransport::open(function.expect("it connects"));
+    let mut transport = transport.expect("it opens");
+    let mut other = transport.queue(1).expect("a second queue");
+    reset(&mut transport).expect("a reset");
+    let held = stuck.lock().expect("no panic");
+    let silent = transport.read(regs::STATUS);
+    assert!(
+        matches!(silent, Err(TransportError::Gone { .. })),
+        "{silent:?}"
+    );
+    // That is final, for all who use the card, and nobody waits for an answer again: one would
+    // come now.
+    drop(held);
+    for way in [&mut transport, &mut other] {
+        let refused = way.read(regs::STATUS);
+        assert!(
+            matches!(refused, Err(TransportError::Gone { .. })),
+            "{refused:?}"
+        );
+        assert!(way.allocate(64 << 20).is_err(), "it maps memory");
+    }
+}
+
+#[test]
 fn a_server_that_ends_wakes_who_waits() {
     let mut server = Server::start();
     let mut transport = server.open();
@@ -299,11 +395,25 @@ fn a_server_that_ends_wakes_who_waits() {
     });
 }
 
-/// A card that can be pulled out, or be another device.
+/// A card whose windows answer no read while the lock is held.
+fn stuck() -> (Odd, Arc<Mutex<()>>) {
+    let gate = Arc::new(Mutex::new(()));
+    let card = Odd {
+        card: FunctionalCard::new(&config()).expect("a card"),
+        pulled: Arc::default(),
+        gate: Arc::clone(&gate),
+        vendor: 0,
+    };
+    (card, gate)
+}
+
+/// A card that can be pulled out, get stuck, or be another device.
 struct Odd {
     card: FunctionalCard,
     /// Everything reads all ones.
     pulled: Arc<AtomicBool>,
+    /// Reads of windows wait for it.
+    gate: Arc<Mutex<()>>,
     vendor: u8,
 }
 
@@ -326,6 +436,7 @@ impl SimFunction for Odd {
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
+        drop(self.gate.lock().expect("no panic"));
         self.card.bar_read(bar, offset, data)?;
         if self.pulled.load(Ordering::Relaxed) {
             data.fill(0xff);
@@ -373,6 +484,7 @@ fn odd(vendor: u8) -> (LocalFunction, Arc<AtomicBool>) {
     let card = Odd {
         card: FunctionalCard::new(&config()).expect("a card"),
         pulled: Arc::clone(&pulled),
+        gate: Arc::default(),
         vendor,
     };
     (LocalFunction::new(card, "odd card"), pulled)

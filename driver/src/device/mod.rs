@@ -14,6 +14,7 @@ mod plans;
 mod programs;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use isa::config::Config;
 
@@ -35,6 +36,13 @@ use programs::Sent;
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
 pub use programs::Programs;
+
+/// Time that a cycle takes on the slowest card that is waited for: one that a server simulates, at
+/// 50 kHz.
+const SLOWEST_CYCLE: Duration = Duration::from_micros(20);
+
+/// Resets by others that are put up with in one start of a queue.
+const FOREIGN_RESETS: u32 = 8;
 
 /// Runs products on a card, and on the CPU what the card cannot do.
 pub struct DeviceBackend {
@@ -278,24 +286,29 @@ impl DeviceBackend {
         }
     }
 
-    /// Resets the queue, or the card if that does not help, and starts a new queue pair; or takes
-    /// the card out of use.
+    /// Counts a failure, and starts anew or takes the card out of use.
     fn recover(&mut self, why: &str) -> Option<Retired> {
         self.faults += 1;
+        self.restart(why)
+    }
+
+    /// Resets the queue, or the card if that does not help, and starts a new queue pair; or takes
+    /// the card out of use.
+    fn restart(&mut self, why: &str) -> Option<Retired> {
         // A card that fails may have written anywhere: pack everything anew.
         self.cache = WeightCache::new(self.options.kept_bytes);
-        let restart = |transport: &mut dyn Transport| {
-            let retired = reset_queue(transport).or_else(|_| reset(transport))?;
-            // Alarms of what was under way until now concern nothing that is still to come.
-            match transport.check() {
-                Ok(()) | Err(TransportError::Alarm(_)) => {}
-                Err(error) => return Err(error.into()),
+        let mut started = self.start_anew();
+        // Another who shares the card may reset it meanwhile, which is no failure of the card.
+        for _ in 0..FOREIGN_RESETS {
+            if !matches!(
+                started,
+                Err(QueueError::Transport(TransportError::ResetElsewhere))
+            ) {
+                break;
             }
-            let config = identify(transport)?;
-            let queue = self.options.start(transport)?;
-            Ok::<_, QueueError>((retired, config, queue))
-        };
-        match restart(&mut *self.transport) {
+            started = self.start_anew();
+        }
+        match started {
             Ok((retired, config, queue)) if config == self.config => {
                 self.link = Link::Up(queue);
                 Some(retired)
@@ -315,6 +328,34 @@ impl DeviceBackend {
         }
     }
 
+    fn start_anew(&mut self) -> Result<(Retired, Config, QueuePair), QueueError> {
+        let transport = &mut *self.transport;
+        let retired = reset_queue(transport).or_else(|_| reset(transport))?;
+        // Alarms of what was under way until now concern nothing that is still to come.
+        match transport.check() {
+            Ok(()) | Err(TransportError::Alarm(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let config = identify(transport)?;
+        let queue = self.options.start(transport)?;
+        Ok((retired, config, queue))
+    }
+
+    /// Starts anew when another who shares the card has reset it since the last run: nothing was
+    /// lost, because nothing was in flight.
+    ///
+    /// # Errors
+    /// What else is the matter with the card, from which it has not recovered.
+    fn catch_up(&mut self) -> Result<(), QueueError> {
+        match self.transport.check() {
+            Err(foreign @ TransportError::ResetElsewhere) => {
+                self.restart(&foreign.to_string());
+                Ok(())
+            }
+            checked => Ok(checked?),
+        }
+    }
+
     /// Takes the card out of use.
     fn give_up(&mut self, why: String) {
         let link = std::mem::replace(&mut self.link, Link::Down(why));
@@ -331,13 +372,21 @@ impl DeviceBackend {
         if waiting.is_empty() {
             return values;
         }
+        let ready = self.catch_up();
+        if let Link::Down(why) = &self.link {
+            self.faults += 1;
+            for piece in waiting.iter().flatten() {
+                progress[piece.job].moved = Some(why.clone());
+            }
+            return values;
+        }
         // The counters explain speed and change no result, so a failure to clear them shows up
         // as a failure of the run itself.
         let counts = self.transport.queue() == 0;
-        let cleared = match counts {
+        let cleared = ready.and_then(|()| match counts {
             true => Counters::clear(&mut *self.transport).map_err(QueueError::from),
             false => Ok(()),
-        };
+        });
         let mut flying = VecDeque::new();
         let driven = cleared
             .and_then(|()| self.drive(jobs, &mut waiting, &mut flying, progress, &mut values));
@@ -425,9 +474,12 @@ impl Options {
     /// watchdog allows, so that the host only steps in when the card itself is stuck.
     fn patience(&self, predicted: u64) -> Patience {
         let cycles = 16 * predicted + 4 * u64::from(self.watchdog) + (1 << 20);
+        // Nobody says how fast a card behind a socket runs. Other queues may have programs on it,
+        // and the link may be slower than foreseen.
+        let patient = u32::try_from(predicted.saturating_mul(4)).unwrap_or(u32::MAX);
         Patience {
             cycles,
-            time: self.patience,
+            time: self.patience.max(SLOWEST_CYCLE * patient),
         }
     }
 }

@@ -38,7 +38,9 @@ pub struct Options {
     pub in_flight: usize,
     /// Cycles without movement after which the card ends a program; 0: never.
     pub watchdog: u32,
-    /// Time to wait for a program on a card with a clock of its own.
+    /// Time to wait for a program on a card with a clock of its own, at least: a program that is
+    /// foreseen to take long gets four times what a simulated card of 50 kHz would need, for a
+    /// server does not say whether its card is one.
     pub patience: Duration,
     /// Bytes of weights that stay packed.
     pub kept_bytes: usize,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use isa::config::Config;
 use isa::format::OutputFormat;
@@ -470,4 +471,14 @@ fn empty_products_are_no_work_for_the_card() {
             .iter()
             .all(|outcome| outcome.report.reason == "the product is empty")
     );
+}
+
+#[test]
+fn a_slow_card_has_time_for_what_is_foreseen() {
+    let options = Options::default();
+    assert_eq!(options.patience(1000).time, options.patience);
+    // Ten million cycles take 200 seconds at 50 kHz.
+    assert!(options.patience(10_000_000).time >= 2 * Duration::from_secs(200));
+    // No number of cycles overflows.
+    assert!(options.patience(u64::MAX / 32).time > options.patience);
 }

@@ -22,9 +22,9 @@ impl Signal {
     }
 
     /// Signals it, as a device would.
-    #[cfg(test)]
     pub(super) fn raise(&self) {
-        rustix::io::write(&self.0, &1u64.to_ne_bytes()).expect("there is room for one more");
+        // One that cannot count any further is signalled all the same.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 }
 
@@ -50,11 +50,15 @@ impl Alarm {
         })
     }
 
-    /// Times that it came so far.
-    pub(super) fn count(&self) -> u64 {
+    /// Times that it came so far. Who finds that it came again raises `others`: of several that
+    /// sleep on one descriptor those who look too late find it taken, and sleep on.
+    pub(super) fn count(&self, others: &[Signal]) -> u64 {
         // Under the lock, so that whoever finds the signal taken finds it counted too.
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        *count += u64::from(self.signal.take());
+        if self.signal.take() {
+            *count += 1;
+            others.iter().for_each(Signal::raise);
+        }
         *count
     }
 }
@@ -125,10 +129,25 @@ mod tests {
     #[test]
     fn an_alarm_is_counted_once_for_all() {
         let alarm = Alarm::new().expect("an alarm");
-        assert_eq!(alarm.count(), 0);
+        assert_eq!(alarm.count(&[]), 0);
         alarm.signal.raise();
-        assert_eq!((alarm.count(), alarm.count()), (1, 1));
+        assert_eq!((alarm.count(&[]), alarm.count(&[])), (1, 1));
         alarm.signal.raise();
-        assert_eq!(alarm.count(), 2);
+        assert_eq!(alarm.count(&[]), 2);
+    }
+
+    #[test]
+    fn an_alarm_that_one_took_wakes_the_others() {
+        let alarm = Alarm::new().expect("an alarm");
+        let queues = [0, 1].map(|_| Signal::new().expect("a signal"));
+        alarm.signal.raise();
+        assert_eq!(alarm.count(&queues), 1);
+        for queue in &queues {
+            let files = [queue.as_fd(), alarm.as_fd()];
+            assert_eq!(wait_any(&files, None, Some(Instant::now())), Ok(false));
+            assert!(queue.take());
+        }
+        assert_eq!(alarm.count(&queues), 1);
+        assert!(queues.iter().all(|queue| !queue.take()));
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
 use vfio_bindings::bindings::vfio::{
@@ -34,6 +34,9 @@ pub struct UserFunction {
     /// The server reports that a write of the card was lost.
     error: Option<Alarm>,
     vectors: u32,
+    /// What the server did not answer in time. Nothing is asked of it any more: to wait anew for
+    /// each of the many requests of a shutdown would take minutes.
+    silent: OnceLock<String>,
     // Last, so that the server is there while the rest is let go.
     client: Client,
 }
@@ -44,7 +47,20 @@ impl UserFunction {
     /// # Errors
     /// Nobody is there, it has another client, or it does not behave as a server of a PCI function.
     pub fn connect(path: &Path) -> Result<Self, TransportError> {
-        let client = Client::connect(path, Options::default()).map_err(broken)?;
+        Self::connect_with(path, Options::default().patience)
+    }
+
+    /// The same for a server that may take as long as `patience` for each answer. One that takes
+    /// longer counts as gone, for good.
+    ///
+    /// # Errors
+    /// Those of [`Self::connect`].
+    pub fn connect_with(path: &Path, patience: Duration) -> Result<Self, TransportError> {
+        let options = Options {
+            patience,
+            ..Options::default()
+        };
+        let client = Client::connect(path, options).map_err(broken)?;
         let info = client.device_info().map_err(broken)?;
         if !info.pci {
             return Err(TransportError::Broken(format!(
@@ -79,8 +95,25 @@ impl UserFunction {
             signals: OnceLock::new(),
             error,
             vectors: vectors(VFIO_PCI_MSIX_IRQ_INDEX)?,
+            silent: OnceLock::new(),
             client,
         })
+    }
+
+    /// The server, unless it has stopped answering.
+    fn server(&self) -> Result<&Client, TransportError> {
+        match self.silent.get() {
+            None => Ok(&self.client),
+            Some(why) => Err(TransportError::Gone { why: why.clone() }),
+        }
+    }
+
+    /// What a failed request means, for this one and those to come.
+    fn failed(&self, error: Error) -> TransportError {
+        if let Error::Timeout { .. } = error {
+            self.silent.get_or_init(|| error.to_string());
+        }
+        broken(error)
     }
 
     /// The file of a region, if it holds all of it and cannot be cut off: a page that is gone from
@@ -96,9 +129,10 @@ impl UserFunction {
     }
 }
 
+/// A failure before there is a function.
 fn broken(error: Error) -> TransportError {
     match error {
-        Error::Disconnected { .. } => TransportError::Gone {
+        Error::Disconnected { .. } | Error::Timeout { .. } => TransportError::Gone {
             why: error.to_string(),
         },
         error => TransportError::Broken(error.to_string()),
@@ -125,17 +159,18 @@ impl DmaSpace for UserFunction {
             length: memory.len() as u64,
             file: memory.file().map(|file| (file, 0)),
         };
-        self.client.dma_map(&range).map_err(|error| match error {
+        self.server()?.dma_map(&range).map_err(|error| match error {
             Error::Refused { errno, .. } => TransportError::Memory {
                 bytes: memory.len(),
                 why: format!("the server refuses it: {errno}"),
             },
-            error => broken(error),
+            error => self.failed(error),
         })
     }
 
     fn unmap(&self, address: u64, bytes: u64) -> Result<(), TransportError> {
-        self.client.dma_unmap(address, bytes).map_err(broken)
+        let unmapped = self.server()?.dma_unmap(address, bytes);
+        unmapped.map_err(|error| self.failed(error))
     }
 }
 
@@ -146,14 +181,14 @@ impl Function for UserFunction {
 
     fn config_read(&self, offset: u16, data: &mut [u8]) -> Result<(), TransportError> {
         let region = VFIO_PCI_CONFIG_REGION_INDEX;
-        let read = self.client.region_read(region, offset.into(), data);
-        read.map_err(broken)
+        let read = self.server()?.region_read(region, offset.into(), data);
+        read.map_err(|error| self.failed(error))
     }
 
     fn config_write(&self, offset: u16, data: &[u8]) -> Result<(), TransportError> {
         let region = VFIO_PCI_CONFIG_REGION_INDEX;
-        let written = self.client.region_write(region, offset.into(), data);
-        written.map_err(broken)
+        let written = self.server()?.region_write(region, offset.into(), data);
+        written.map_err(|error| self.failed(error))
     }
 
     fn bar_bytes(&self, bar: u8) -> u64 {
@@ -164,9 +199,9 @@ impl Function for UserFunction {
     fn read32(&self, bar: u8, offset: u32) -> Result<u32, TransportError> {
         let mut data = [0; 4];
         let read = self
-            .client
+            .server()?
             .region_read(bar.into(), offset.into(), &mut data);
-        read.map_err(broken)?;
+        read.map_err(|error| self.failed(error))?;
         Ok(u32::from_le_bytes(data))
     }
 
@@ -174,9 +209,9 @@ impl Function for UserFunction {
         // Posted, as on a bus: whoever wants to know reads.
         let data = value.to_le_bytes();
         let written = self
-            .client
+            .server()?
             .region_write_posted(bar.into(), offset.into(), &data);
-        written.map_err(broken)
+        written.map_err(|error| self.failed(error))
     }
 
     fn card_memory(&self, bar: u8) -> Result<Option<Arc<dyn Backing>>, TransportError> {
@@ -205,9 +240,9 @@ impl Function for UserFunction {
             .map(|_| Signal::new().map_err(no_descriptors))
             .collect::<Result<_, _>>()?;
         let files: Vec<_> = signals.iter().map(AsFd::as_fd).collect();
-        self.client
+        self.server()?
             .connect_irqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, &files)
-            .map_err(broken)?;
+            .map_err(|error| self.failed(error))?;
         self.signals.set(signals).map_err(|_| {
             TransportError::Broken("the vectors of the device are switched on already".into())
         })
@@ -220,29 +255,32 @@ impl Function for UserFunction {
             return Err(TransportError::Broken(text));
         };
         let end = Instant::now().checked_add(patience.time);
-        let alarms = self.alarms();
         let mut files = vec![signal.as_fd()];
         files.extend(self.error.as_ref().map(AsFd::as_fd));
         loop {
             let expired = wait_any(&files, Some(self.client.as_fd()), end).map_err(|error| {
                 TransportError::Broken(format!("this process cannot wait: {error}"))
             })?;
+            // Raises the vector of this queue and all others if there is one.
+            self.alarms();
             if signal.take() {
                 return Ok(Wake::Interrupt);
             }
+            self.server()?;
             if !self.client.is_connected() {
                 return Err(TransportError::Gone {
                     why: "its server has closed the connection or is dead".into(),
                 });
             }
-            if expired || self.alarms() != alarms {
+            if expired {
                 return Ok(Wake::Expired);
             }
         }
     }
 
     fn alarms(&self) -> u64 {
-        self.error.as_ref().map_or(0, Alarm::count)
+        let signals = self.signals.get().map(Vec::as_slice).unwrap_or_default();
+        self.error.as_ref().map_or(0, |alarm| alarm.count(signals))
     }
 
     fn alarm(&self) -> String {
@@ -250,6 +288,6 @@ impl Function for UserFunction {
     }
 
     fn reset(&self) -> Result<(), TransportError> {
-        self.client.reset().map_err(broken)
+        self.server()?.reset().map_err(|error| self.failed(error))
     }
 }

@@ -129,6 +129,9 @@ impl KernelFunction {
     fn check(&self) -> Result<(), TransportError> {
         if self.request.as_ref().is_some_and(Signal::take) {
             self.leaving.store(true, Ordering::Relaxed);
+            // Who sleeps on another queue is to hear of it too.
+            let signals = self.signals.get().map(Vec::as_slice).unwrap_or_default();
+            signals.iter().for_each(Signal::raise);
         }
         match self.leaving.load(Ordering::Relaxed) {
             true => Err(TransportError::Gone {
@@ -323,7 +326,6 @@ impl Function for KernelFunction {
             return Err(TransportError::Broken(text));
         };
         let end = Instant::now().checked_add(patience.time);
-        let alarms = self.alarms();
         let mut files = vec![signal.as_fd()];
         files.extend(self.error.as_ref().map(AsFd::as_fd));
         files.extend(self.request.as_ref().map(AsFd::as_fd));
@@ -331,17 +333,20 @@ impl Function for KernelFunction {
             let expired = wait_any(&files, None, end)
                 .map_err(broken("the kernel does not let this process wait"))?;
             self.check()?;
+            // Raises the vector of this queue and all others if there is one.
+            self.alarms();
             if signal.take() {
                 return Ok(Wake::Interrupt);
             }
-            if expired || self.alarms() != alarms {
+            if expired {
                 return Ok(Wake::Expired);
             }
         }
     }
 
     fn alarms(&self) -> u64 {
-        self.error.as_ref().map_or(0, Alarm::count)
+        let signals = self.signals.get().map(Vec::as_slice).unwrap_or_default();
+        self.error.as_ref().map_or(0, |alarm| alarm.count(signals))
     }
 
     fn alarm(&self) -> String {
