@@ -2,7 +2,7 @@
 //! are laid out for it beforehand, so that only the driver's own work is left.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use isa::command::{Command, Load, Operation};
@@ -19,6 +19,8 @@ pub struct Null {
     registers: Vec<AtomicU32>,
     /// What is mapped, and where.
     memory: Mutex<Option<(u64, Arc<HostMemory>)>>,
+    /// Alarms, of which there are none.
+    alarms: AtomicU64,
 }
 
 impl Null {
@@ -99,7 +101,7 @@ impl Function for Null {
     }
 
     fn alarms(&self) -> u64 {
-        0
+        self.alarms.load(Ordering::Acquire)
     }
 
     fn alarm(&self) -> String {
@@ -131,6 +133,7 @@ impl Bench {
                 .map(|_| AtomicU32::new(0))
                 .collect(),
             memory: Mutex::new(None),
+            alarms: AtomicU64::new(0),
         };
         let mut transport = FunctionTransport::open(null).expect("it is a card");
         let queue = QueuePair::start(&mut transport, 0, log2, 0).expect("there is memory");

@@ -4,11 +4,11 @@ mod chain;
 mod error;
 mod ioctl;
 mod open;
+mod reports;
 mod space;
 
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -19,13 +19,14 @@ use vfio_bindings::bindings::vfio::{
 };
 
 use super::function::Function;
-use super::signals::{Alarm, Signal, wait_any};
+use super::signals::{Signal, wait_any};
 use super::{Patience, TransportError, Wake};
 use crate::dma::mapping::Mapping;
 use crate::dma::pool::DmaSpace;
 use crate::dma::{Backing, HostMemory, Sharing};
 use crate::sysfs::{Address, Sysfs};
 use chain::Region;
+use reports::Reports;
 use space::Space;
 
 pub use error::OpenError;
@@ -40,13 +41,9 @@ pub struct KernelFunction {
     // Mappings first: while one lives, the kernel counts the device as used.
     bars: Vec<Bar>,
     config: Region,
-    signals: OnceLock<Vec<Signal>>,
-    /// The kernel reports an error of the link.
-    error: Option<Alarm>,
-    /// The kernel wants the device back.
-    request: Option<Signal>,
-    /// It has said so.
-    leaving: AtomicBool,
+    signals: Arc<OnceLock<Vec<Signal>>>,
+    /// What the kernel says of the link, and whether it wants the device back.
+    reports: Option<Reports>,
     vectors: u32,
     resettable: bool,
     ranges: Vec<RangeInclusive<u64>>,
@@ -102,10 +99,16 @@ impl KernelFunction {
         };
         // Reports of the kernel are a help, not a need.
         let report = |index, signal: BorrowedFd<'_>| {
-            vectors(index) > 0 && ioctl::set_vectors(device.as_fd(), index, &[signal]).is_ok()
+            if vectors(index) > 0 {
+                let _ = ioctl::set_vectors(device.as_fd(), index, &[signal]);
+            }
         };
-        let error = Alarm::new().ok();
-        let request = Signal::new().ok();
+        let signals = Arc::default();
+        let reports = Reports::listen(Arc::clone(&signals)).ok();
+        if let Some(reports) = &reports {
+            report(VFIO_PCI_ERR_IRQ_INDEX, reports.error());
+            report(VFIO_PCI_REQ_IRQ_INDEX, reports.request());
+        }
         let ranges = space
             .ranges()
             .map_err(failed("the IOMMU does not tell its range of addresses"))?;
@@ -113,10 +116,8 @@ impl KernelFunction {
             name: format!("card {address} (vfio-pci, {})", space.name()),
             bars,
             config,
-            signals: OnceLock::new(),
-            error: error.filter(|alarm| report(VFIO_PCI_ERR_IRQ_INDEX, alarm.as_fd())),
-            request: request.filter(|signal| report(VFIO_PCI_REQ_IRQ_INDEX, signal.as_fd())),
-            leaving: AtomicBool::new(false),
+            signals,
+            reports,
             vectors: vectors(VFIO_PCI_MSIX_IRQ_INDEX),
             resettable: flags & VFIO_DEVICE_FLAGS_RESET != 0,
             ranges,
@@ -127,13 +128,7 @@ impl KernelFunction {
 
     /// Fails once the kernel wants the device back.
     fn check(&self) -> Result<(), TransportError> {
-        if self.request.as_ref().is_some_and(Signal::take) {
-            self.leaving.store(true, Ordering::Relaxed);
-            // Who sleeps on another queue is to hear of it too.
-            let signals = self.signals.get().map(Vec::as_slice).unwrap_or_default();
-            signals.iter().for_each(Signal::raise);
-        }
-        match self.leaving.load(Ordering::Relaxed) {
+        match self.reports.as_ref().is_some_and(Reports::leaving) {
             true => Err(TransportError::Gone {
                 why: "the kernel takes it back, because it is removed or given to another driver"
                     .into(),
@@ -326,31 +321,28 @@ impl Function for KernelFunction {
             return Err(TransportError::Broken(text));
         };
         let end = Instant::now().checked_add(patience.time);
-        let mut files = vec![signal.as_fd()];
-        files.extend(self.error.as_ref().map(AsFd::as_fd));
-        files.extend(self.request.as_ref().map(AsFd::as_fd));
-        loop {
-            let expired = wait_any(&files, None, end)
-                .map_err(broken("the kernel does not let this process wait"))?;
-            self.check()?;
-            // Raises the vector of this queue and all others if there is one.
-            self.alarms();
-            if signal.take() {
-                return Ok(Wake::Interrupt);
-            }
-            if expired {
-                return Ok(Wake::Expired);
-            }
+        // Reports raise the vector too. One of before may have been taken with an interrupt.
+        self.check()?;
+        let expired = wait_any(&[signal.as_fd()], None, end)
+            .map_err(broken("the kernel does not let this process wait"))?;
+        self.check()?;
+        match signal.take() || !expired {
+            true => Ok(Wake::Interrupt),
+            false => Ok(Wake::Expired),
         }
     }
 
     fn alarms(&self) -> u64 {
-        let signals = self.signals.get().map(Vec::as_slice).unwrap_or_default();
-        self.error.as_ref().map_or(0, |alarm| alarm.count(signals))
+        self.reports.as_ref().map_or(0, Reports::errors)
     }
 
     fn alarm(&self) -> String {
         "the kernel reports an error of the card's PCIe link (see `dmesg`)".into()
+    }
+
+    fn progress(&self) -> Result<(), TransportError> {
+        // Those who look into memory instead of waiting are to hear of it as well.
+        self.check()
     }
 
     fn reset(&self) -> Result<(), TransportError> {
