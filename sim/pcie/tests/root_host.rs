@@ -303,6 +303,50 @@ fn packets_of_any_kind_go_to_the_card_and_their_answers_come_back() {
     assert!(bench.root.take_strays().is_empty());
 }
 
+/// An endpoint refuses a locked read with a completion of a kind of its own, whether it may send
+/// requests or not.
+#[test]
+fn locked_reads_get_their_own_answer() {
+    for bus_master in [true, false] {
+        let mut bench = Bench::new(&Options::default(), 128);
+        let settings = pcie::root::Settings {
+            bus_master,
+            ..common::settings(128)
+        };
+        bench.root.set_settings(settings).expect("good settings");
+        bench.run(100);
+        for _ in 0..10 {
+            bench.cycle().expect("no broken rule");
+        }
+        let locked = [0x0100_0001, 0x1234_550f, common::WINDOW as u32];
+        let access = bench.root.send(&locked, 1);
+        bench.end(access, &mut []).expect("it is sent");
+        bench.run(100);
+        let answer = Completion {
+            completer: common::ID,
+            status: Status::Unsupported,
+            byte_count: 4,
+            requester: Id(0x1234),
+            tag: 0x55,
+            lower_address: 0,
+        };
+        assert_eq!(
+            bench.root.take_strays(),
+            [Tlp::new(Kind::LockedCompletion(answer))]
+        );
+        // The root complex sends none itself, and nobody may grant one.
+        let own = Completion {
+            requester: Id(0),
+            ..answer
+        };
+        bench.send(&Tlp::new(Kind::LockedCompletion(own)));
+        assert!(bench.broken().contains("nobody asked for"));
+    }
+    let mut bench = Bench::new(&Options::default(), 128);
+    bench.send_words(&[0x4b00_0001, 0x0300_0004, 0x1234_5500, 7]);
+    assert!(bench.broken().contains("unknown kind"));
+}
+
 #[test]
 fn wrong_completions_are_found() {
     let good = Completion {

@@ -316,7 +316,13 @@ impl Root {
                 self.commit(memory, request, payload);
                 Ok(())
             }
-            HeaderKind::Completion(completion) | HeaderKind::CompletionData(completion, _) => {
+            // The host itself locks nothing.
+            HeaderKind::LockedCompletion(completion) if completion.requester == ROOT_ID => Err(
+                format!("a completion of a locked read that nobody asked for: {completion:x?}"),
+            ),
+            HeaderKind::Completion(completion)
+            | HeaderKind::LockedCompletion(completion)
+            | HeaderKind::CompletionData(completion, _) => {
                 if completion.requester != ROOT_ID {
                     self.strays
                         .extend(Tlp::decode(words).map_err(|error| error.to_string()));
