@@ -6,11 +6,12 @@ use isa::pci::{MEMORY_BAR, REGISTER_BAR, REGISTER_BAR_BYTES};
 use isa::regs;
 use pcie::config_space::registers as config;
 use pcie::root::{self, Random};
-use sim::LinkOptions;
+
 use sim::function::{Function, FunctionError};
 use sim::memory::{self, MemoryOptions};
+use sim::{LinkOptions, RtlCard};
 use systole_tests::bench::{DATA, Device, Host, PROGRAMS, put_words, words};
-use systole_tests::link::Linked;
+use systole_tests::link::{Linked, library};
 use systole_tests::program::{identity, widen, widened};
 use systole_tests::rng::Rng;
 
@@ -158,6 +159,67 @@ fn a_program_sees_what_was_written_before_its_doorbell() {
             "seed {seed}"
         );
     }
+}
+
+/// A write that takes longer than the card waits for an answer, and than the host waits for a
+/// card that takes nothing.
+#[test]
+fn a_program_reads_host_memory_during_a_long_write() {
+    let shape = Config {
+        card_memory_mib: 2,
+        ..Config::with_array(4, 4)
+    };
+    let (rows, weights, input, output) = (256, DATA, DATA + 0x1000, DATA + 0x4000);
+    let mut linked = Linked::new(&shape, &LinkOptions::default());
+    let own = linked.card.card_memory().cloned().expect("it has memory");
+    let mut host = Host::start(&mut linked, 2);
+    let mut rng = Rng::new(3);
+    let matrix = identity(&shape);
+    linked.memory().at(weights)[..matrix.len()].copy_from_slice(&matrix);
+    let data: Vec<u8> = (0..rows * shape.rows).map(|_| rng.bits() as u8).collect();
+    linked.memory().at(input)[..data.len()].copy_from_slice(&data);
+    let program = widen(&shape, input, weights, output, rows);
+    let entry = put_words(linked.memory(), PROGRAMS.start, &words(&program), 1);
+    host.submit(&mut linked, &entry, 1);
+    host.ring(&mut linked);
+    let long: Vec<u8> = (0..own.len()).map(|_| rng.bits() as u8).collect();
+    let before = linked.card.cycles();
+    linked.run(|card| card.bar_write(MEMORY_BAR, 0, &long));
+    let after = linked.card.cycles();
+    let cycles = after.zip(before).map(|(after, before)| after - before);
+    assert!(
+        cycles > Some(u64::from(regs::LINK_TIMEOUT_RESET)),
+        "{cycles:?}"
+    );
+    let mut all = vec![0; long.len()];
+    linked.run(|card| card.bar_read(MEMORY_BAR, 0, &mut all));
+    assert!(all == long, "all of it was written");
+    let done = host.take(&mut linked).expect("it ends");
+    assert_eq!(done.status, 0);
+    let expected = widened(&data);
+    assert!(linked.memory().at(output)[..expected.len()] == expected);
+}
+
+#[test]
+fn a_write_that_is_not_taken_in_time_is_an_error() {
+    // A packet has more than one beat.
+    let options = LinkOptions {
+        root: root::Options {
+            access_timeout: 1,
+            ..root::Options::default()
+        },
+        ..LinkOptions::default()
+    };
+    let mut card =
+        RtlCard::with_library(&library(&small(), 2), &small(), &options).expect("good options");
+    // While the function sleeps nothing is sent.
+    assert!(card.bar_write(REGISTER_BAR, 0, &[0; 4]).is_ok());
+    card.config_write(config::COMMAND, &config::COMMAND_MEMORY.to_le_bytes());
+    let error = card.bar_write(REGISTER_BAR, regs::WATCHDOG.into(), &[0; 4]);
+    assert!(
+        matches!(error, Err(FunctionError::Timeout { len: 4, .. })),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -90,6 +90,8 @@ pub enum Kind {
     MemoryWrite(Request, Vec<u8>),
     /// Cpl.
     Completion(Completion),
+    /// CplLk, which refuses a locked read.
+    LockedCompletion(Completion),
     /// CplD with its payload, whole doublewords.
     CompletionData(Completion, Vec<u8>),
     /// Any other packet, as it is.
@@ -105,6 +107,8 @@ pub enum HeaderKind {
     MemoryWrite(Request),
     /// Cpl.
     Completion(Completion),
+    /// CplLk, which refuses a locked read.
+    LockedCompletion(Completion),
     /// CplD, and the doublewords of its payload, 1 to 1024.
     CompletionData(Completion, u16),
     /// Any other packet.
@@ -161,7 +165,10 @@ pub enum TlpError {
 const FORMAT_DATA: u32 = 0x4000_0000;
 const FORMAT_4DW: u32 = 0x2000_0000;
 const FORMAT_PREFIX: u32 = 0x8000_0000;
-const TYPE_COMPLETION: u32 = 0x0a;
+/// Type of completions in the first doubleword.
+pub(crate) const TYPE_COMPLETION: u32 = 0x0a;
+/// Type of completions of locked reads.
+pub(crate) const TYPE_LOCKED_COMPLETION: u32 = 0x0b;
 const DIGEST: u32 = 0x8000;
 const POISON: u32 = 0x4000;
 
@@ -172,7 +179,9 @@ impl Header {
             HeaderKind::MemoryRead(request) | HeaderKind::MemoryWrite(request) => {
                 3 + usize::from(request.is_wide())
             }
-            HeaderKind::Completion(_) | HeaderKind::CompletionData(..) => 3,
+            HeaderKind::Completion(_)
+            | HeaderKind::LockedCompletion(_)
+            | HeaderKind::CompletionData(..) => 3,
             HeaderKind::Other => 0,
         };
         Self {
@@ -192,9 +201,15 @@ impl Header {
         match &self.kind {
             HeaderKind::MemoryRead(request) => request.encode(common, out),
             HeaderKind::MemoryWrite(request) => request.encode(FORMAT_DATA | common, out),
-            HeaderKind::Completion(completion) => completion.encode(common, out),
+            HeaderKind::Completion(completion) => {
+                completion.encode(TYPE_COMPLETION << 24 | common, out);
+            }
+            HeaderKind::LockedCompletion(completion) => {
+                completion.encode(TYPE_LOCKED_COMPLETION << 24 | common, out);
+            }
             HeaderKind::CompletionData(completion, dwords) => {
-                completion.encode(FORMAT_DATA | common | u32::from(*dwords) & 0x3ff, out);
+                let data = FORMAT_DATA | u32::from(*dwords) & 0x3ff;
+                completion.encode(TYPE_COMPLETION << 24 | data | common, out);
             }
             HeaderKind::Other => {}
         }
@@ -238,6 +253,9 @@ impl Header {
             (0, true) => HeaderKind::MemoryWrite(Request::decode(words, header, dwords as u16)),
             (TYPE_COMPLETION, false) if header == 3 => {
                 HeaderKind::Completion(Completion::decode(words))
+            }
+            (TYPE_LOCKED_COMPLETION, false) if header == 3 => {
+                HeaderKind::LockedCompletion(Completion::decode(words))
             }
             (TYPE_COMPLETION, true) if header == 3 => {
                 HeaderKind::CompletionData(Completion::decode(words), dwords as u16)
@@ -306,7 +324,7 @@ impl Request {
 
 impl Completion {
     fn encode(&self, first: u32, out: &mut Vec<u32>) {
-        out.push(first | TYPE_COMPLETION << 24);
+        out.push(first);
         out.push(
             u32::from(self.completer.0) << 16
                 | u32::from(self.status.code()) << 13
@@ -351,6 +369,7 @@ impl Tlp {
             Kind::MemoryRead(read) => (HeaderKind::MemoryRead(*read), &[]),
             Kind::MemoryWrite(write, payload) => (HeaderKind::MemoryWrite(*write), payload),
             Kind::Completion(answer) => (HeaderKind::Completion(*answer), &[]),
+            Kind::LockedCompletion(answer) => (HeaderKind::LockedCompletion(*answer), &[]),
             Kind::CompletionData(answer, payload) => (
                 HeaderKind::CompletionData(*answer, payload.len().div_ceil(4) as u16),
                 payload,
@@ -384,6 +403,7 @@ impl Tlp {
                 HeaderKind::MemoryRead(request) => Kind::MemoryRead(request),
                 HeaderKind::MemoryWrite(request) => Kind::MemoryWrite(request, payload()),
                 HeaderKind::Completion(completion) => Kind::Completion(completion),
+                HeaderKind::LockedCompletion(completion) => Kind::LockedCompletion(completion),
                 HeaderKind::CompletionData(completion, _) => {
                     Kind::CompletionData(completion, payload())
                 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{BASE, BYTES, Bench, ID, request, settings};
+use common::{BASE, BYTES, Bench, ID, Rng, request, settings};
 use isa::error::FaultCause;
 use isa::model::Memory;
 use pcie::root::{Fault, FaultKind, FromCard, Message, Options, Random, Root};
@@ -256,6 +256,124 @@ fn an_answer_never_overtakes_a_write_of_the_host() {
             assert_eq!(bench.got[0].payload[0], 0xee);
             assert!(bench.window[..512].iter().all(|byte| *byte == 9));
         }
+    }
+}
+
+/// A host that counts up in the card's window and then in its own memory: whoever reads a number in
+/// memory finds it in the window too.
+#[test]
+fn an_answer_follows_the_writes_before_its_data() {
+    for random in [None, Some(Random::rough(31))] {
+        let mut bench = Bench::new(
+            &Options {
+                latency: 3,
+                random,
+                ..Options::default()
+            },
+            128,
+        );
+        bench.lazy = 20;
+        bench.window.fill(0);
+        bench.memory.bytes_mut().fill(0);
+        let mut rng = Rng(41);
+        let mut writes = std::collections::VecDeque::new();
+        let (mut count, mut answers, mut waiting) = (0u32, 0, 0);
+        while answers < 3000 {
+            // Less than 4 KiB is under way.
+            if rng.below(20) == 0 && writes.len() < 31 {
+                count += 1;
+                let number = count.to_le_bytes();
+                writes.push_back(bench.root.write(0, 0, &number.repeat(32)));
+                assert!(bench.memory.write(BASE, &number));
+            }
+            if answers + bench.root.card_reads() < 3000 && bench.root.card_reads() < 8 {
+                let tag = (0..32).find(|tag| waiting >> tag & 1 == 0);
+                if let Some(tag) = tag {
+                    waiting |= 1u32 << tag;
+                    bench.read(tag, BASE, 4);
+                }
+            }
+            bench.cycle().expect("no broken rule");
+            if let Some(write) = writes.front()
+                && bench.root.finish(*write, &mut []).is_some()
+            {
+                writes.pop_front();
+            }
+            for got in std::mem::take(&mut bench.got) {
+                waiting &= !(1 << got.completion.tag);
+                answers += 1;
+                let number =
+                    |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+                // The last bytes of the write.
+                let (seen, there) = (number(&got.payload), number(&bench.window[124..128]));
+                assert!(seen <= there, "{seen} was read, {there} is in the window");
+                assert!(there <= count);
+            }
+        }
+        assert!(count > 100, "{count}");
+    }
+}
+
+/// Neither side waits for all that the other has to send.
+#[test]
+fn answers_come_amid_a_backlog_of_writes() {
+    // One write of a megabyte, and a thousand that are begun at once.
+    for (random, pieces) in [
+        (None, 1),
+        (None, 1024),
+        (Some(Random::rough(5)), 1),
+        (Some(Random::rough(6)), 1024),
+    ] {
+        let mut bench = Bench::new(
+            &Options {
+                random,
+                ..Options::default()
+            },
+            128,
+        );
+        let mut rng = Rng(47);
+        let mut expected = vec![0; 1 << 20];
+        expected.fill_with(|| rng.next() as u8);
+        bench.window = vec![0; expected.len()];
+        let bytes = expected.len() / pieces;
+        let accesses: Vec<_> = (0u64..)
+            .zip(expected.chunks(bytes))
+            .map(|(index, data)| bench.root.write(0, index * bytes as u64, data))
+            .collect();
+        let mut asked = [None; 8];
+        let (mut worst, mut answers) = (0, 0);
+        let last = *accesses.last().expect("there are some");
+        let end = loop {
+            for (tag, asked) in asked.iter_mut().enumerate() {
+                if asked.is_none() {
+                    *asked = Some(bench.root.cycles());
+                    bench.read(tag as u8, BASE + 512 * tag as u64, 512);
+                }
+            }
+            bench.cycle().expect("no broken rule");
+            for got in std::mem::take(&mut bench.got) {
+                let tag = usize::from(got.completion.tag);
+                if usize::from(got.completion.byte_count) == got.payload.len()
+                    && let Some(since) = asked[tag].take()
+                {
+                    worst = worst.max(bench.root.cycles() - since);
+                    answers += 1;
+                }
+            }
+            if let Some(done) = bench.root.finish(last, &mut []) {
+                break done.map(|()| bench.root.cycles());
+            }
+        };
+        let cycles = end.expect("all is written");
+        for access in &accesses[..accesses.len() - 1] {
+            assert_eq!(bench.root.finish(*access, &mut []), Some(Ok(())));
+        }
+        bench.run(10_000);
+        assert!(bench.window == expected);
+        // 4 KiB of writes, and as many answers in between, are some 1200 beats.
+        assert!(worst < 10_000, "an answer came after {worst} cycles");
+        assert!(answers > 300, "{answers} answers");
+        assert!(cycles < 2_000_000, "the writes took {cycles} cycles");
     }
 }
 

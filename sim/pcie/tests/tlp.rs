@@ -30,7 +30,7 @@ fn known_packets() {
         tag: 0x0c,
         lower_address: 0x40,
     };
-    let cases: [(Tlp, Vec<u32>); 9] = [
+    let cases: [(Tlp, Vec<u32>); 10] = [
         // A processor writes a register, reads it and gets the answer.
         (
             Tlp::new(Kind::MemoryWrite(
@@ -98,6 +98,14 @@ fn known_packets() {
             })),
             vec![0x0a00_0000, 0x0100_8fff, 0x0000_0c7f],
         ),
+        // A locked read is refused.
+        (
+            Tlp::new(Kind::LockedCompletion(Completion {
+                status: Status::Unsupported,
+                ..completion
+            })),
+            vec![0x0b00_0000, 0x0100_2004, 0x0000_0c40],
+        ),
         // Traffic class, attributes and poison.
         (
             Tlp {
@@ -128,6 +136,9 @@ fn other_packets_are_left_as_they_are() {
         vec![0x9000_0000, 1],
         // A completion never has 4 doublewords of header.
         vec![0x2a00_0000, 1, 2, 3],
+        vec![0x2b00_0000, 1, 2, 3],
+        // A locked read that is granted.
+        vec![0x4b00_0001, 0x0100_0004, 0x0000_0c40, 7],
     ] {
         let tlp = Tlp::decode(&words).expect("a packet");
         assert_eq!(tlp.kind, Kind::Other(words.clone()));
@@ -250,6 +261,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
         requests().prop_flat_map(|request| payload(request.dwords)
             .prop_map(move |bytes| Kind::MemoryWrite(request, bytes))),
         completions().prop_map(Kind::Completion),
+        completions().prop_map(Kind::LockedCompletion),
         (completions(), prop_oneof![1..=9u16, 1..=1024u16])
             .prop_flat_map(|(completion, dwords)| payload(dwords)
                 .prop_map(move |bytes| Kind::CompletionData(completion, bytes))),

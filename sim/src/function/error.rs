@@ -15,6 +15,17 @@ pub enum FunctionError {
         /// Bytes of the window.
         size: u64,
     },
+    /// The card did not take all of a write in time. Whoever writes on must expect that a part
+    /// is missing.
+    #[error("the card has not taken {len:#x} bytes at offset {offset:#x} of BAR {bar} in time")]
+    Timeout {
+        /// Number of the window.
+        bar: u8,
+        /// First byte that was to be written.
+        offset: u64,
+        /// Bytes that were to be written.
+        len: usize,
+    },
     /// The card behind the function is of no use any more.
     #[error("the card cannot go on: {0}")]
     Broken(String),

@@ -49,7 +49,8 @@ pub trait Function: Send {
     /// Writes a window. While memory space is disabled, or the function sleeps, nothing happens.
     ///
     /// # Errors
-    /// Those of [`Self::bar_read`].
+    /// Those of [`Self::bar_read`], and [`FunctionError::Timeout`] when the function does not take
+    /// all of it.
     fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), FunctionError>;
 
     /// Function-level reset, over on return: configuration space and registers have their reset

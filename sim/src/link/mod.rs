@@ -273,7 +273,7 @@ impl RtlCard {
         Ok(())
     }
 
-    /// Runs an access to its end.
+    /// Runs an access to its end; says whether it went well.
     fn end(&mut self, access: Access, data: &mut [u8]) -> Result<bool, Broken> {
         let mut done = None;
         // The root complex gives up what takes too long.
@@ -381,7 +381,10 @@ impl Function for RtlCard {
         self.check(bar, offset, data.len())?;
         if self.space.memory_enabled() {
             let access = self.root.write(bar, offset, data);
-            self.end(access, &mut [])?;
+            if !self.end(access, &mut [])? {
+                let len = data.len();
+                return Err(FunctionError::Timeout { bar, offset, len });
+            }
         }
         Ok(())
     }

@@ -106,6 +106,10 @@ impl<F: Function> CardDevice<F> {
     fn watched<T>(&mut self, result: Result<T, FunctionError>) -> Result<T, Errno> {
         result.map_err(|problem| match problem {
             FunctionError::Outside { .. } => Errno::INVAL,
+            FunctionError::Timeout { .. } => {
+                error!("{problem}");
+                Errno::IO
+            }
             FunctionError::Broken(_) => {
                 error!("{problem}");
                 self.broken = Some(problem);

@@ -14,6 +14,10 @@ const PATIENCE: u64 = 2;
 /// Where completions of a function may be cut (section 2.3.1.1).
 const ENDPOINT_BOUNDARY: u64 = 128;
 
+/// Bytes of writes that a host has under way (its write buffers and the queue of its root port). It
+/// waits with whatever comes later until there is room for the rest of a longer write.
+const POSTED_BYTES: u64 = 4096;
+
 /// An access that was asked for; [`super::Root::finish`] tells how it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Access(u64);
@@ -56,7 +60,21 @@ struct Job {
     /// Next byte.
     cursor: u64,
     end: u64,
+    /// Where it ends in the stream of all posted bytes since the start; for a read, where it
+    /// stands.
+    posted_end: u64,
     work: Work,
+}
+
+impl Job {
+    /// Bytes that are still to be posted.
+    fn posted(&self) -> u64 {
+        match &self.work {
+            Work::Read => 0,
+            Work::Write(_) => self.end - self.cursor,
+            Work::Raw(words) => 4 * words.len() as u64,
+        }
+    }
 }
 
 /// An access whose end was not yet told.
@@ -69,6 +87,7 @@ struct Open {
     /// Bytes that are neither answered nor given up; a write has one until it is sent.
     left: u64,
     error: Option<AccessError>,
+    /// Cycle in which it fails unless there is progress.
     deadline: u64,
 }
 
@@ -103,6 +122,10 @@ pub(super) struct Host {
     next_access: u64,
     /// No access is due before this cycle.
     next_deadline: u64,
+    /// Cycle of the last packet to the card and of the last answer from it.
+    progress: u64,
+    /// Bytes of all writes and packets since the start, sent or not.
+    posted: u64,
     max_read: u64,
     timeout: u64,
 }
@@ -118,6 +141,8 @@ impl Host {
             next_tag: 0,
             next_access: 0,
             next_deadline: u64::MAX,
+            progress: 0,
+            posted: 0,
             max_read: options.max_read.into(),
             timeout: options.access_timeout.into(),
         }
@@ -134,9 +159,17 @@ impl Host {
         self.jobs.is_empty() && self.opens.iter().all(Open::is_over)
     }
 
-    /// A write, or a packet that may push what is before it, waits.
-    pub(super) fn has_posted(&self) -> bool {
-        self.jobs.iter().any(|job| !matches!(job.work, Work::Read))
+    /// How many bytes were sent of the stream of writes, and of packets that may push what is
+    /// before them.
+    pub(super) fn posted_sent(&self) -> u64 {
+        let mut jobs = self.jobs.iter();
+        jobs.find(|job| !matches!(job.work, Work::Read))
+            .map_or(self.posted, |job| job.posted_end - job.posted())
+    }
+
+    /// How far that stream goes before whatever the host does next.
+    pub(super) fn posted_due(&self) -> u64 {
+        self.posted.min(self.posted_sent() + POSTED_BYTES)
     }
 
     pub(super) fn has_jobs(&self) -> bool {
@@ -157,6 +190,12 @@ impl Host {
             deadline,
         });
         access
+    }
+
+    fn push(&mut self, mut job: Job) {
+        self.posted += job.posted();
+        job.posted_end = self.posted;
+        self.jobs.push_back(job);
     }
 
     fn address(&self, bar: u8, offset: u64, bytes: usize) -> Option<u64> {
@@ -187,11 +226,12 @@ impl Host {
         };
         let access = self.open(now, start, vec![0; read], left);
         if bytes > 0 {
-            self.jobs.push_back(Job {
+            self.push(Job {
                 access,
                 bar: 1 << bar,
                 cursor: start,
                 end: start + bytes as u64,
+                posted_end: 0,
                 work: write.map_or(Work::Read, |data| Work::Write(data.to_vec())),
             });
         }
@@ -201,11 +241,12 @@ impl Host {
     pub(super) fn raw(&mut self, now: u64, words: &[u32], bar: u8) -> Access {
         let access = self.open(now, 0, Vec::new(), u64::from(!words.is_empty()));
         if !words.is_empty() {
-            self.jobs.push_back(Job {
+            self.push(Job {
                 access,
                 bar,
                 cursor: 0,
                 end: 0,
+                posted_end: 0,
                 work: Work::Raw(words.to_vec()),
             });
         }
@@ -243,6 +284,15 @@ impl Host {
         self.settle(access, 1, None);
     }
 
+    /// The access is alive in cycle `now`.
+    fn touch(&mut self, now: u64, access: u64) {
+        self.progress = now;
+        let timeout = self.timeout;
+        if let Some(open) = self.opens.iter_mut().find(|open| open.access == access) {
+            open.deadline = now + timeout;
+        }
+    }
+
     /// Gives up what has waited too long.
     pub(super) fn expire(&mut self, now: u64) {
         if now < self.next_deadline {
@@ -252,6 +302,10 @@ impl Host {
         for open in &mut self.opens {
             if open.is_over() {
                 continue;
+            }
+            // What is not sent yet waits for what is before it, however much that is.
+            if self.jobs.iter().any(|job| job.access == open.access) {
+                open.deadline = open.deadline.max(self.progress + self.timeout);
             }
             if now < open.deadline {
                 self.next_deadline = self.next_deadline.min(open.deadline);
@@ -308,10 +362,12 @@ impl Host {
             return false;
         };
         packet.bar = job.bar;
+        let access = job.access;
         if let Work::Raw(words) = &job.work {
             packet.words.extend_from_slice(words);
-            packet.ends = Some(job.access);
+            packet.ends = Some(access);
             self.jobs.pop_front();
+            self.touch(now, access);
             return true;
         }
         let most = if is_read {
@@ -360,7 +416,7 @@ impl Host {
                 Header::new(HeaderKind::MemoryRead(request)).encode(&mut packet.words);
                 self.busy += 1;
                 self.asked[tag] = Some(Asked {
-                    access: Some(job.access),
+                    access: Some(access),
                     cursor: start,
                     end,
                     forgotten: u64::MAX,
@@ -369,16 +425,18 @@ impl Host {
         }
         if job.cursor == job.end {
             if !is_read {
-                packet.ends = Some(job.access);
+                packet.ends = Some(access);
             }
             self.jobs.pop_front();
         }
+        self.touch(now, access);
         true
     }
 
     /// Takes a completion that names this host; says what is wrong with it.
     pub(super) fn completion(
         &mut self,
+        now: u64,
         completion: &Completion,
         payload: &[u32],
         poisoned: bool,
@@ -413,6 +471,7 @@ impl Host {
         if error.is_some() {
             self.free(completion.tag.into());
             if let Some(access) = asked.access {
+                self.touch(now, access);
                 self.settle(access, owed, error);
             }
             return Ok(());
@@ -433,6 +492,7 @@ impl Host {
             return fail("a completion that ends at no boundary of 128 bytes");
         }
         if let Some(access) = asked.access {
+            self.touch(now, access);
             self.store(access, asked.cursor, end, payload);
             let error = poisoned.then_some(AccessError::Poisoned);
             self.settle(access, end - asked.cursor, error);

@@ -81,8 +81,8 @@ pub struct Message {
 /// The root complex.
 ///
 /// Host accesses begin with [`Self::read`], [`Self::write`] or [`Self::send`] and end with
-/// [`Self::finish`]. Memory is given to every cycle; it is read when the first piece of an answer
-/// is made and written when a write has arrived.
+/// [`Self::finish`]. Memory is given to every cycle; it is read when an answer could be made and
+/// written when a write has arrived.
 #[derive(Clone, Debug)]
 pub struct Root {
     words: usize,
@@ -171,6 +171,10 @@ impl Root {
 
     /// Begins to write bytes to a window, any number from any byte on. The access has ended when
     /// the card has taken the last packet.
+    ///
+    /// An answer to the card whose data was read afterwards does not overtake the next 4 KiB of
+    /// what the host writes. A host does nothing else before the rest of a longer write, so its
+    /// memory must change only when such a write has ended, where the order matters.
     pub fn write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Access {
         self.host.access(self.now, bar, offset, 0, Some(data))
     }
@@ -312,14 +316,25 @@ impl Root {
                 self.commit(memory, request, payload);
                 Ok(())
             }
-            HeaderKind::Completion(completion) | HeaderKind::CompletionData(completion, _) => {
+            // The host itself locks nothing.
+            HeaderKind::LockedCompletion(completion) if completion.requester == ROOT_ID => Err(
+                format!("a completion of a locked read that nobody asked for: {completion:x?}"),
+            ),
+            HeaderKind::Completion(completion)
+            | HeaderKind::LockedCompletion(completion)
+            | HeaderKind::CompletionData(completion, _) => {
                 if completion.requester != ROOT_ID {
                     self.strays
                         .extend(Tlp::decode(words).map_err(|error| error.to_string()));
                     return Ok(());
                 }
-                self.host
-                    .completion(completion, payload, header.poisoned, &self.settings)
+                self.host.completion(
+                    self.now,
+                    completion,
+                    payload,
+                    header.poisoned,
+                    &self.settings,
+                )
             }
             HeaderKind::Other => Ok(()),
         }
@@ -415,12 +430,11 @@ impl Root {
     /// Makes the next packet for the card, if there is one.
     fn next_packet(&mut self, memory: &mut (impl Memory + ?Sized)) -> bool {
         self.outgoing.clear();
-        // An answer must not overtake a write (section 2.4.1); reads and answers take turns.
-        let posted = self.host.has_posted();
-        let host_first = posted || self.host_first || self.dice.hesitates();
+        // The host's requests and answers take turns.
+        let host_first = self.host_first || self.dice.hesitates();
         self.host_first = !host_first;
         let made = (host_first && self.next_request())
-            || (!posted && self.next_completion(memory))
+            || self.next_completion(memory)
             || (!host_first && self.next_request());
         if made {
             let words = &self.outgoing.words;
@@ -445,6 +459,7 @@ impl Root {
             &self.settings,
             memory,
             &mut self.traffic,
+            &self.host,
             &mut self.outgoing,
         )
     }

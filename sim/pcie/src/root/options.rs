@@ -23,7 +23,9 @@ pub struct Options {
     pub tags: u16,
     /// Most bytes of one read of the host: a power of two, 128 to 4096.
     pub max_read: u32,
-    /// Cycles that a read of the host may take; more than 0.
+    /// Cycles without progress after which an access of the host fails; more than 0. Answers to a
+    /// read are progress, and so are the packets of an access and of those before it; no packet
+    /// should take longer.
     pub access_timeout: u32,
     /// Cycles after which the card may use the tag of a read again that never got an answer.
     pub stale_tag: u64,
@@ -182,7 +184,7 @@ impl Options {
             return Err("reads of the host must be cut at 128, 256, 512, 1024, 2048 or 4096 bytes");
         }
         if self.access_timeout == 0 {
-            return Err("the timeout of the host's reads must be more than 0 cycles");
+            return Err("the timeout of the host's accesses must be more than 0 cycles");
         }
         match self.random {
             Some(random)

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ROOT_ID;
+use super::host::Host;
 use super::options::{Fault, FaultKind, Options, Settings};
 use super::packet::Packet;
 use super::random::Dice;
@@ -26,8 +27,10 @@ struct Read {
     end: u64,
     /// First cycle in which an answer may begin.
     due: u64,
-    /// The data is in the slot.
-    sampled: bool,
+    /// It enables no byte, so memory is not read.
+    is_empty: bool,
+    /// The data is in the slot, and follows this many bytes of the host's writes.
+    behind: Option<u64>,
     fault: Option<FaultKind>,
 }
 
@@ -105,8 +108,8 @@ impl Reads {
             cursor,
             end,
             due: now + self.latency + dice.jitter() + late,
-            // A read that enables no byte reads nothing.
-            sampled: request.dwords == 1 && request.first_be == 0,
+            is_empty: request.dwords == 1 && request.first_be == 0,
+            behind: None,
             fault,
         });
         Ok(())
@@ -141,6 +144,39 @@ impl Reads {
         chosen
     }
 
+    /// Reads memory, unless that was done: the answer follows `posted` bytes of the host's writes.
+    fn sample(
+        &mut self,
+        index: usize,
+        posted: u64,
+        memory: &mut (impl Memory + ?Sized),
+        traffic: &mut Traffic,
+    ) {
+        let read = &mut self.list[index];
+        if read.behind.is_some() {
+            return;
+        }
+        read.behind = Some(posted);
+        if read.is_empty {
+            return;
+        }
+        let data = &mut self.data[usize::from(read.tag) % 32 * SLOT_BYTES..][..SLOT_BYTES];
+        // Bytes that were not asked for are nothing that a card may use.
+        let from = (read.cursor - read.base) as usize;
+        let to = (read.end - read.base) as usize;
+        data[..from].fill(0xa5);
+        data[to..to.next_multiple_of(4)].fill(0xa5);
+        if !memory.read(read.cursor, &mut data[from..to]) {
+            traffic.refused_reads += 1;
+            read.fault = Some(match memory.cause() {
+                FaultCause::Timeout => FaultKind::Dropped,
+                FaultCause::Poisoned => FaultKind::Poisoned,
+                FaultCause::Abort => FaultKind::Abort,
+                _ => FaultKind::Unsupported,
+            });
+        }
+    }
+
     /// Makes the next completion, if one is due.
     pub(super) fn next(
         &mut self,
@@ -149,30 +185,29 @@ impl Reads {
         settings: &Settings,
         memory: &mut (impl Memory + ?Sized),
         traffic: &mut Traffic,
+        host: &Host,
         packet: &mut Packet,
     ) -> bool {
         let Some(index) = self.pick(now, dice) else {
             return false;
         };
-        let read = &mut self.list[index];
-        let data = &mut self.data[usize::from(read.tag) % 32 * SLOT_BYTES..][..SLOT_BYTES];
-        if !read.sampled {
-            read.sampled = true;
-            // Bytes that were not asked for are nothing that a card may use.
-            let from = (read.cursor - read.base) as usize;
-            let to = (read.end - read.base) as usize;
-            data[..from].fill(0xa5);
-            data[to..to.next_multiple_of(4)].fill(0xa5);
-            if !memory.read(read.cursor, &mut data[from..to]) {
-                traffic.refused_reads += 1;
-                read.fault = Some(match memory.cause() {
-                    FaultCause::Timeout => FaultKind::Dropped,
-                    FaultCause::Poisoned => FaultKind::Poisoned,
-                    FaultCause::Abort => FaultKind::Abort,
-                    _ => FaultKind::Unsupported,
-                });
+        let sent = host.posted_sent();
+        let due = host.posted_due();
+        self.sample(index, due, memory, traffic);
+        if sent != due {
+            // All of them at once, so that they do not wait one after the other.
+            for index in 0..self.list.len() {
+                if self.list[index].due <= now {
+                    self.sample(index, due, memory, traffic);
+                }
             }
         }
+        let read = &mut self.list[index];
+        // An answer must not overtake a write that came before it (section 2.4.1).
+        if read.behind.is_some_and(|behind| sent < behind) {
+            return false;
+        }
+        let data = &self.data[usize::from(read.tag) % 32 * SLOT_BYTES..][..SLOT_BYTES];
         // The payload of this completion: to a boundary, or to the end.
         let start = read.cursor & !3;
         let most = self.completion_bytes.min(settings.max_payload.into());

@@ -3,7 +3,7 @@
 use super::ROOT_ID;
 use super::options::Settings;
 use crate::stream::Beat;
-use crate::tlp::{Header, HeaderKind, Request};
+use crate::tlp::{Header, HeaderKind, Request, TYPE_COMPLETION, TYPE_LOCKED_COMPLETION};
 
 /// Cycles for which the card may begin packets after it was told to stop.
 const GRACE: u64 = 4;
@@ -94,7 +94,7 @@ impl Rules {
         if over(self.no_packets) {
             return Err(format!("a packet begins during a reset: {first:#010x}"));
         }
-        let is_completion = first >> 24 & 0x1f == 0x0a;
+        let is_completion = matches!(first >> 24 & 0x1f, TYPE_COMPLETION | TYPE_LOCKED_COMPLETION);
         if !is_completion && over(self.no_requests) {
             return Err(format!(
                 "a request begins while bus mastering is off: {first:#010x}"
@@ -112,7 +112,9 @@ pub(super) fn packet(words: &[u32], header: &Header) -> Result<(), String> {
         }
         HeaderKind::MemoryRead(_) | HeaderKind::MemoryWrite(_) => FIRST_WORD_ZERO,
         // An answer has the class and the attributes of what it answers.
-        HeaderKind::Completion(answer) | HeaderKind::CompletionData(answer, _) => {
+        HeaderKind::Completion(answer)
+        | HeaderKind::LockedCompletion(answer)
+        | HeaderKind::CompletionData(answer, _) => {
             let echoed = if answer.requester == ROOT_ID {
                 0
             } else {

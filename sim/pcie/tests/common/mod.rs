@@ -243,6 +243,20 @@ impl Bench {
             Kind::CompletionData(completion, payload) => {
                 self.take(*completion, tlp.poisoned, payload.clone());
             }
+            // A locked read of one doubleword.
+            Kind::Other(words) if words[0] == 0x0100_0001 => {
+                let completion = Completion {
+                    completer: ID,
+                    status: Status::Unsupported,
+                    byte_count: 4,
+                    requester: Id((words[1] >> 16) as u16),
+                    tag: (words[1] >> 8) as u8,
+                    lower_address: 0,
+                };
+                self.send(&Tlp::new(Kind::LockedCompletion(completion)));
+                self.requests.push(tlp);
+            }
+            Kind::LockedCompletion(_) => panic!("the card locks nothing: {tlp:?}"),
             Kind::Other(words) => panic!("an unknown packet {words:x?}"),
         }
     }
