@@ -347,7 +347,7 @@ fn a_server_that_ends_is_a_card_that_is_gone() {
 #[test]
 fn a_server_that_stops_answering_is_a_card_that_is_gone() {
     let (card, stuck) = stuck();
-    let server = Server::of(card);
+    let server = Server::of(|| Box::new(card));
     let function = UserFunction::connect_with(server.path(), Duration::from_millis(500));
     let transport = FunctionTransport::open(function.expect("it connects"));
     let mut transport = transport.expect("it opens");

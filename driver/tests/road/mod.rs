@@ -62,6 +62,12 @@ impl Server {
         }
     }
 
+    /// The socket.
+    #[allow(dead_code, reason = "not every test connects by itself")]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     pub fn open(&self) -> FunctionTransport<UserFunction> {
         let function = UserFunction::connect(&self.path).expect("it connects");
         FunctionTransport::open(function).expect("it opens")
