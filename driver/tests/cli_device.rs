@@ -153,12 +153,17 @@ struct Kernel {
 
 impl Kernel {
     fn start(machine: &Machine) -> Self {
+        Self::with(machine, true)
+    }
+
+    /// A kernel whose vfio-pci takes the functions that it is offered, or does not.
+    fn with(machine: &Machine, willing: bool) -> Self {
         let root = machine.0.path().to_path_buf();
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
-                work(&root);
+                work(&root, willing);
                 sleep(Duration::from_millis(1));
             }
         });
@@ -187,7 +192,7 @@ fn request(path: &Path) -> Option<String> {
     Some(text)
 }
 
-fn work(root: &Path) {
+fn work(root: &Path, willing: bool) {
     let bus = root.join("sys/bus/pci");
     for driver in fs::read_dir(bus.join("drivers"))
         .expect("drivers")
@@ -205,6 +210,7 @@ fn work(root: &Path) {
         // A file keeps the rest of the longer text that stood there before; the kernel does not.
         let driver = match wish.lines().next() {
             None | Some("" | "(null)") => "systole_old",
+            Some(wish) if wish.starts_with("vfio-pci") && !willing => return,
             Some(wish) if wish.starts_with("vfio-pci") => "vfio-pci",
             Some(wish) => panic!("nobody wished for {wish}"),
         };
@@ -374,6 +380,36 @@ fn a_kernel_that_does_nothing_is_noticed() {
     );
     fs::remove_file(machine.folder(CARD).join("driver")).expect("a link");
     machine.refuses(&["bind", CARD], 4, &["vfio-pci", "no driver"]);
+}
+
+#[test]
+fn a_card_that_vfio_does_not_take_is_given_back() {
+    let machine = Machine::new();
+    let kernel = Kernel::with(&machine, false);
+    machine.refuses(
+        &["bind", CARD],
+        4,
+        &["did not give", "no driver", "is as it was before"],
+    );
+    assert_eq!(machine.json(&["info", CARD])["driver"], "systole_old");
+    drop(kernel);
+    let wish = fs::read_to_string(machine.folder(CARD).join("driver_override"));
+    // The kernel reads a line.
+    assert_eq!(wish.expect("a file").lines().next(), Some(""));
+}
+
+#[test]
+fn a_card_in_use_is_not_waited_for() {
+    let machine = Machine::new();
+    let link = machine.folder(CARD).join("driver");
+    fs::remove_file(&link).expect("a link");
+    symlink(machine.path("sys/bus/pci/drivers/vfio-pci"), &link).expect("it is free");
+    // As in the kernel, who writes waits until the last user is gone.
+    let unbind = machine.path("sys/bus/pci/drivers/vfio-pci/unbind");
+    fs::remove_file(&unbind).expect("a file");
+    let made = Command::new("mkfifo").arg(&unbind).status();
+    assert!(made.expect("mkfifo").success());
+    machine.refuses(&["unbind", CARD], 4, &["a program uses it", "fuser", CARD]);
 }
 
 #[test]

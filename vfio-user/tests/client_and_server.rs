@@ -589,6 +589,39 @@ fn threads_share_a_client() {
 }
 
 #[test]
+fn nobody_holds_up_the_start_of_a_server() {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.sock");
+    // Somebody has locked the folder for good.
+    let held = std::fs::File::open(folder.path()).unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
+    drop(Server::bind(&path, ServerOptions::default()).unwrap());
+    // A server lets nobody in, and its queue is full.
+    let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+    let address = SocketAddrUnix::new(&path).unwrap();
+    let listener = socket(SocketFlags::CLOEXEC);
+    bind(&listener, &address).unwrap();
+    listen(&listener, 0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let one = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+        match connect(&one, &address) {
+            Ok(()) => waiting.push(one),
+            Err(error) => {
+                assert_eq!(error, rustix::io::Errno::AGAIN);
+                break;
+            }
+        }
+    }
+    let second = Server::bind(&path, ServerOptions::default());
+    assert!(matches!(second, Err(BindError::InUse(_))));
+}
+
+#[test]
 fn a_socket_file_is_private_and_taken_over_only_when_it_is_stale() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("card.sock");

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::Path;
-use std::thread::sleep;
+use std::sync::mpsc::channel;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use super::{Address, Device, Sysfs, SysfsError, VFIO_DRIVER};
 
-/// Time that a driver may take to take a function.
+/// Time that a driver may take to take a function, or to let go of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -39,9 +40,41 @@ impl Sysfs {
         // Only vfio-pci may take it from here on, before another driver can.
         let folder = self.device_folder(address);
         write(&folder.join("driver_override"), VFIO_DRIVER)?;
-        self.leave(&device)?;
+        self.hand_over(&device).map_err(|error| {
+            let source = Box::new(error);
+            match self.restore(&device) {
+                Ok(()) => SysfsError::Restored { address, source },
+                Err(restore) => SysfsError::HalfWay {
+                    address,
+                    source,
+                    restore: Box::new(restore),
+                },
+            }
+        })
+    }
+
+    /// Takes a function from its driver, and has the kernel look for another.
+    fn hand_over(&self, device: &Device) -> Result<Device, SysfsError> {
+        let address = device.address;
+        self.leave(device)?;
         write(&self.bus("drivers_probe"), &address.to_string())?;
         self.until(address, VFIO_DRIVER, |driver| driver == Some(VFIO_DRIVER))
+    }
+
+    /// Takes back what [`Self::bind`] did before it failed: the function is anybody's again, and
+    /// has a driver if it had one.
+    fn restore(&self, before: &Device) -> Result<(), SysfsError> {
+        let address = before.address;
+        let folder = self.device_folder(address);
+        write(&folder.join("driver_override"), "\n")?;
+        let Some(driver) = before.driver.as_deref() else {
+            return Ok(());
+        };
+        if self.device(address)?.driver.is_none() {
+            write(&self.bus("drivers_probe"), &address.to_string())?;
+        }
+        self.until(address, "the driver that it had", |now| now == Some(driver))?;
+        Ok(())
     }
 
     /// Takes a function from vfio-pci and lets the kernel find the driver that it had.
@@ -81,7 +114,20 @@ impl Sysfs {
         }
         let address = device.address;
         let unbind = self.device_folder(address).join("driver/unbind");
-        write(&unbind, &address.to_string())?;
+        // The kernel makes the writer wait until nobody uses the function any more.
+        let (sender, receiver) = channel();
+        let (path, text) = (unbind.clone(), address.to_string());
+        let writer = thread::Builder::new().spawn(move || {
+            // Nobody listens any more if it took too long.
+            let _ = sender.send(write(&path, &text));
+        });
+        writer.map_err(|error| SysfsError::Write {
+            path: unbind,
+            error,
+        })?;
+        receiver
+            .recv_timeout(PATIENCE)
+            .map_err(|_| SysfsError::InUse { address })??;
         self.until(address, "nobody", |driver| {
             driver != device.driver.as_deref()
         })?;

@@ -97,6 +97,37 @@ pub enum SysfsError {
         /// Who has it.
         found: String,
     },
+    /// Its driver does not let go of it, because somebody uses it.
+    #[error(
+        "the driver of {address} does not let go of it, because a program uses it: end that \
+         program (`sudo fuser -v /dev/vfio/* /dev/vfio/devices/*` names it). The kernel goes on \
+         with the request as soon as it can, and this command does not end before"
+    )]
+    InUse {
+        /// Where it sits.
+        address: Address,
+    },
+    /// It could not be given to vfio-pci, and is as it was.
+    #[error("{source}; {address} is as it was before")]
+    Restored {
+        /// Where it sits.
+        address: Address,
+        /// Why not.
+        source: Box<Self>,
+    },
+    /// It could not be given to vfio-pci, nor made as it was.
+    #[error(
+        "{source}; nor could {address} be made as it was before ({restore}): try `sudo systole \
+         device unbind {address}`"
+    )]
+    HalfWay {
+        /// Where it sits.
+        address: Address,
+        /// Why it could not be given.
+        source: Box<Self>,
+        /// Why it is not as it was.
+        restore: Box<Self>,
+    },
     /// The kernel does not know how to reset it.
     #[error("the kernel knows no way to reset {0}")]
     NoReset(Address),

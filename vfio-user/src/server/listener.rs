@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::{FlockOperation, Mode, fchmod, flock};
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 
 use super::handshake::Greeted;
@@ -23,6 +23,11 @@ use crate::calls::Calls;
 
 /// Connections that may wait to be looked at.
 const BACKLOG: i32 = 16;
+
+/// Looks for the lock of a folder before a server goes on without.
+const LOCK_LOOKS: u32 = 50;
+/// Pause between two of them.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -147,15 +152,24 @@ impl Drop for Server {
 }
 
 /// Keeps other servers out of the folder of `path` as long as the result lives, where its file
-/// system can do that.
+/// system can do that. A server holds a folder for a moment only; whoever holds it longer is none,
+/// and is not waited for.
 fn lock_folder(path: &Path) -> Option<File> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let folder = File::open(folder).ok()?;
-    flock(&folder, FlockOperation::LockExclusive).ok()?;
-    Some(folder)
+    for _ in 0..LOCK_LOOKS {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(folder),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// Removes a socket file on which nobody answers.
@@ -172,8 +186,8 @@ fn make_room(path: &Path) -> Result<(), BindError> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(BindError::InUse(path.to_path_buf())),
+    match knock_at(path) {
+        Ok(()) => Err(BindError::InUse(path.to_path_buf())),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(system)
         }
@@ -183,6 +197,17 @@ fn make_room(path: &Path) -> Result<(), BindError> {
         }
         Err(error) => Err(system(error)),
     }
+}
+
+/// Tries to connect. A server whose queue is full is not waited for.
+fn knock_at(path: &Path) -> io::Result<()> {
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
+    Ok(connect(&socket, &SocketAddrUnix::new(path)?)?)
 }
 
 /// A listening socket whose file is nobody else's from the beginning.
