@@ -64,6 +64,9 @@ pub struct Card {
     pub reg_rdata: Signal<Out, Bits<32>>,
     /// Interrupt of each queue, level.
     pub irq: Signal<Out, Bits<8>>,
+    /// Queues that have something new to tell, for a cycle: where interrupts are messages, each
+    /// of these sends one, whether the host has cleared the level or not.
+    pub events: Signal<Out, Bits<8>>,
     /// Work is at hand or under way: the clock must not stand still.
     pub active: Signal<Out, Bit>,
     /// Events that the PCIe endpoint counts, in the order of the counters `pcie.*`.
@@ -207,6 +210,7 @@ impl Card {
             reg_strobes: Default::default(),
             reg_rdata: Default::default(),
             irq: Default::default(),
+            events: Default::default(),
             active: Default::default(),
             link_ticks: Default::default(),
             link_timeout: Default::default(),
@@ -375,6 +379,7 @@ impl Logic for Card {
         self.reg_rdata.next = self.registers.rdata.val();
         self.registers.strobes.next = self.reg_strobes.val();
         self.irq.next = self.registers.irq.val();
+        self.events.next = self.registers.events.val();
         self.link_timeout.next = self.registers.link_timeout.val();
         self.registers.busy.next =
             self.control.busy.val() | self.registers.soft_reset.val() | (self.hold.q.val() != 0);

@@ -33,8 +33,8 @@ struct Room {
     vectors: usize,
     table: Vec<Vector>,
     pending: Vec<bool>,
-    level: Vec<bool>,
-    irq: Vec<bool>,
+    /// Events of the next cycle.
+    fresh: Vec<bool>,
     /// Bus master, enabled, function masked.
     cfg: [bool; 3],
     begun: Option<Begun>,
@@ -54,8 +54,7 @@ impl Room {
             vectors,
             table: vec![Vector::default(); vectors],
             pending: vec![false; vectors],
-            level: vec![false; vectors],
-            irq: vec![false; vectors],
+            fresh: vec![false; vectors],
             cfg: [false; 3],
             begun: None,
             messages: vec![0; vectors],
@@ -76,7 +75,7 @@ impl Room {
             let each = flags.iter().enumerate();
             each.map(|(index, &flag)| u64::from(flag) << index).sum()
         };
-        self.bench.set("irq", flag(&self.irq));
+        self.bench.set("events", flag(&self.fresh));
         for (name, on) in [
             ("cfg_bus_master", self.cfg[0]),
             ("cfg_msix_enable", self.cfg[1]),
@@ -101,14 +100,12 @@ impl Room {
         let packet = self.sink.settle(&self.bench);
         // The next state of the pending bits, and what it is for a vector that begins now.
         for vector in 0..self.vectors {
-            let irq = self.irq[vector];
-            let rises = irq && !self.level[vector];
-            self.events[vector] += usize::from(rises);
+            let event = std::mem::take(&mut self.fresh[vector]);
+            self.events[vector] += usize::from(event);
             if let Some(begun) = &mut self.begun {
-                begun.again[vector] = irq && (rises || begun.again[vector]);
+                begun.again[vector] |= event;
             }
-            self.pending[vector] = irq && (rises || self.pending[vector]);
-            self.level[vector] = irq;
+            self.pending[vector] |= event;
         }
         if let Some(packet) = packet {
             self.message(&packet);
@@ -264,7 +261,7 @@ fn check(words: usize, vectors: usize) {
                 room.read(offset);
             }
             19..=28 => {
-                room.irq[vector] = !room.irq[vector];
+                room.fresh[vector] = true;
                 let ready = room.rng.chance(50);
                 room.cycle(ready);
             }
@@ -298,7 +295,7 @@ fn messages_follow_events() {
     check(4, 1);
 }
 
-/// With nothing in its way each event gives one message, whatever its level does afterwards.
+/// With nothing in its way each event gives one message.
 #[test]
 fn one_event_is_one_message() {
     let mut room = Room::new(4, 4);
@@ -310,14 +307,36 @@ fn one_event_is_one_message() {
     }
     for round in 0..100 {
         let vector = round % 4;
-        room.irq[vector] = true;
+        room.fresh[vector] = true;
         for _ in 0..20 {
             room.cycle(true);
         }
-        room.irq[vector] = false;
-        room.cycle(true);
     }
     assert_eq!(room.messages, [25; 4]);
+}
+
+/// Events while one is pending share its message; one after the message has begun gets another,
+/// even in the very next cycle.
+#[test]
+fn events_are_shared_only_while_pending() {
+    let mut room = Room::new(2, 1);
+    room.cfg = [true, true, false];
+    for (field, value) in [(0, 0xfee0_0000), (4, 5), (8, 0x1230), (12, 0)] {
+        room.write(MSIX_TABLE + field, value, 15);
+    }
+    for _ in 0..5 {
+        room.fresh[0] = true;
+        room.cycle(false);
+    }
+    for expected in 1..20 {
+        room.cycle(true);
+        assert!(room.begun.is_some(), "the first beat is taken");
+        room.fresh[0] = true;
+        for _ in 0..10 {
+            room.cycle(room.begun.is_some());
+        }
+        assert_eq!(room.messages, [expected]);
+    }
 }
 
 /// A message that nobody has taken goes away with the right to send it, and comes again.
@@ -328,7 +347,7 @@ fn messages_are_withdrawn() {
         room.cfg = [true, true, false];
         room.fill(1);
         room.write(MSIX_TABLE + 16 + 12, 0, 1);
-        room.irq[1] = true;
+        room.fresh[1] = true;
         for _ in 0..10 {
             room.cycle(false);
         }
@@ -360,14 +379,14 @@ fn what_is_begun_is_finished() {
             for (field, value) in [(0, 0xfee0_0000), (4, 5), (8, 0x1230), (12, 0)] {
                 room.write(base + field, value, 15);
             }
-            room.irq[0] = true;
+            room.fresh[0] = true;
             for _ in 0..5 {
                 room.cycle(false);
             }
             room.cycle(true);
             assert!(room.begun.is_some(), "the first beat is taken");
             match stop {
-                3 => room.irq[0] = false,
+                3 => room.write(base + 12, 1, 15),
                 bit => room.cfg[bit] = !room.cfg[bit],
             }
             for _ in 0..10 {
@@ -385,15 +404,13 @@ fn a_reset_masks_and_forgets() {
     for vector in 0..4 {
         room.fill(vector);
         room.write(MSIX_TABLE + 16 * vector as u32 + 12, 0, 15);
-        room.irq[vector] = true;
+        room.fresh[vector] = true;
     }
     room.cycle(false);
-    room.irq = vec![false; 4];
-    room.bench.set("irq", 0);
+    room.bench.set("events", 0);
     room.bench.reset();
     room.table = vec![Vector::default(); 4];
     room.pending = vec![false; 4];
-    room.level = vec![false; 4];
     room.sink.reset();
     for _ in 0..20 {
         room.cycle(true);

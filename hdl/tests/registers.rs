@@ -17,6 +17,8 @@ struct Both {
     card: Card,
     /// What the model cannot show, as no program runs in it: completions of each queue.
     irq_status: Vec<bool>,
+    /// Queues with an event in this cycle.
+    events: u64,
 }
 
 #[derive(Clone, Default)]
@@ -54,10 +56,24 @@ impl Both {
                 ..Card::default()
             },
             irq_status: vec![false; config.queues as usize],
+            events: 0,
         }
     }
 
+    fn may_call(&self, queue: u32) -> bool {
+        let control = regs::of_queue(queue, regs::QUEUE_CONTROL);
+        self.model.read_reg(control) & regs::QUEUE_IRQ_ENABLE != 0
+    }
+
+    /// Why the level of a queue is high.
+    fn calls(&self, queue: u32) -> bool {
+        let queue = queue as usize;
+        self.irq_status[queue] || self.card.fatal || self.card.queues[queue].failed
+    }
+
     fn set_card(&mut self, card: Card) {
+        self.bench.model.cycle();
+        let old = self.card.clone();
         let bench = &mut self.bench;
         bench.set("busy", card.busy.into());
         bench.set("fatal", card.fatal.into());
@@ -75,6 +91,16 @@ impl Both {
         }
         bench.model.eval();
         self.card = card;
+        // A failure is an event of its own, whatever is unacknowledged; and only once.
+        let events = (0..self.queues).filter(|&queue| {
+            let at = queue as usize;
+            let fails = self.card.queues[at].failed && !old.queues[at].failed;
+            self.may_call(queue) && (fails || self.card.fatal && !old.fatal)
+        });
+        let events = events.fold(0, |events, queue| events | 1 << queue);
+        assert_eq!(self.bench.get("events"), events);
+        self.bench.model.cycle();
+        assert_eq!(self.bench.get("events"), 0);
     }
 
     /// What a read must give.
@@ -136,6 +162,8 @@ impl Both {
 
     /// Writes some bytes of a register; `completed` says which queues complete at that moment.
     fn write(&mut self, offset: u32, value: u32, strobes: u8, completed: u32) {
+        let could_call: Vec<bool> = (0..self.queues).map(|queue| self.may_call(queue)).collect();
+        self.events = 0;
         self.bench.set("write", 1);
         self.bench.set("addr", offset.into());
         self.bench.set("wdata", value.into());
@@ -159,7 +187,12 @@ impl Both {
                 *status = false;
             }
             // A completion that comes at the moment of the clearing is not lost.
-            *status |= completed >> queue & 1 != 0;
+            let completes = completed >> queue & 1 != 0;
+            *status |= completes;
+            let enabled = !could_call[queue as usize] && self.calls(queue);
+            if self.may_call(queue) && (completes || enabled) {
+                self.events |= 1 << queue;
+            }
             let resets =
                 at == regs::of_queue(queue, regs::QUEUE_CONTROL) && low & regs::QUEUE_RESET != 0;
             assert_eq!(self.bench.is(&format!("queue_resetting_{queue}")), resets);
@@ -174,6 +207,7 @@ impl Both {
         assert_eq!(self.bench.is("clear_counters"), clears);
         if resets {
             self.irq_status.fill(false);
+            self.events = 0;
             self.wait_for_rest();
             assert!(!self.bench.is("soft_reset"), "the reset is over");
             assert!(
@@ -242,10 +276,7 @@ impl Both {
             let port = |name: &str| bench.get(&format!("{name}_{queue}"));
             let control = value(regs::QUEUE_CONTROL);
             assert_eq!(port("enable"), control & u64::from(regs::QUEUE_ENABLE));
-            let card = &self.card;
-            let called =
-                self.irq_status[queue as usize] || card.fatal || card.queues[queue as usize].failed;
-            if called && control & u64::from(regs::QUEUE_IRQ_ENABLE) != 0 {
+            if self.calls(queue) && self.may_call(queue) {
                 irqs |= 1 << queue;
             }
             assert_eq!(port("queue_log2"), value(regs::QUEUE_LOG2));
@@ -256,6 +287,7 @@ impl Both {
             assert_eq!(port("cq_head"), value(regs::CQ_HEAD));
         }
         assert_eq!(bench.get("irq"), irqs);
+        assert_eq!(bench.get("events"), self.events);
         let value = |offset| u64::from(model.read_reg(offset));
         assert_eq!(bench.get("watchdog"), value(regs::WATCHDOG));
         assert_eq!(bench.get("link_timeout"), value(regs::LINK_TIMEOUT));
@@ -418,4 +450,32 @@ fn rings_keep_their_size_while_enabled() {
             }
         }
     }
+}
+
+/// What a level would hide: each of these comes while the one before is not acknowledged, or in
+/// the very cycle of its acknowledgement.
+#[test]
+fn every_completion_and_failure_is_an_event() {
+    let mut both = Both::new(Config::default());
+    both.write(regs::QUEUE_CONTROL, regs::QUEUE_IRQ_ENABLE, 15, 0);
+    for (offset, value) in [
+        (regs::SQ_TAIL, 0),
+        (regs::SQ_TAIL, 1),
+        (regs::IRQ_STATUS, regs::IRQ_COMPLETION),
+        (regs::CQ_HEAD, 1),
+    ] {
+        both.write(offset, value, 15, 1);
+        assert_eq!(both.bench.get("events"), 1);
+        assert_eq!(both.bench.get("irq"), 1, "the level never falls");
+    }
+    let mut card = both.card.clone();
+    card.queues[0].failed = true;
+    both.set_card(card.clone());
+    card.fatal = true;
+    both.set_card(card);
+    // Disabled it is silent; enabled it tells what is due.
+    both.write(regs::QUEUE_CONTROL, 0, 15, 1);
+    assert_eq!(both.bench.get("events"), 0);
+    both.write(regs::QUEUE_CONTROL, regs::QUEUE_IRQ_ENABLE, 15, 0);
+    assert_eq!(both.bench.get("events"), 1);
 }

@@ -80,7 +80,7 @@ registers! {
     QUEUE_CONTROL = 0x424, ReadWrite, "Bit 0: enable (the queue runs). Bit 1: interrupt enable. Bit 2: reset of this queue, 1 until it is over.";
     QUEUE_STATUS = 0x428, ReadOnly, "Bit 0: enabled. Bit 1: its program runs or its reset is not over. Bit 2: failed, its completion could not be written; only a reset of the queue or the card helps.";
     QUEUE_ERROR = 0x42c, ReadOnly, "Last error of this queue: command index in bits 31:16, cause in 15:0; 0 after a reset.";
-    IRQ_STATUS = 0x430, WriteOneToClear, "Bit 0: a completion was written.";
+    IRQ_STATUS = 0x430, WriteOneToClear, "Bit 0: a completion was written. Holds the interrupt line; messages do not depend on it.";
 }
 
 /// Offset of the bank of queue 0.

@@ -251,15 +251,16 @@ fn masked_interrupts_wait_and_are_sent_once() {
     assert_eq!(card.take_interrupts(), 0, "it was told of already");
     host.check(&mut card, 2, 1);
 
-    // The mask of the function, and one that ends by itself because the host has looked.
+    // The mask of the function; that the host has looked does not take the message back, because
+    // an acknowledgement may be older than the completion that it meets.
     Bus::config_write(&mut card, at::MSIX_CONTROL, &0xc000u16.to_le_bytes());
     host.submit(&mut card, 2, 2);
     run(&mut card);
     assert_eq!((card.take_interrupts(), pending(&mut card)), (0, 0b100));
     host.check(&mut card, 2, 2);
-    assert_eq!(pending(&mut card), 0, "nothing is left to tell of");
+    assert_eq!(pending(&mut card), 0b100, "it is told of all the same");
     Bus::config_write(&mut card, at::MSIX_CONTROL, &0x8000u16.to_le_bytes());
-    assert_eq!(card.take_interrupts(), 0);
+    assert_eq!((card.take_interrupts(), pending(&mut card)), (0b100, 0));
     host.submit(&mut card, 2, 3);
     run(&mut card);
     assert_eq!(card.take_interrupts(), 0b100);

@@ -55,6 +55,36 @@ fn each_queue_has_its_vector() {
     assert_eq!(linked.interrupts, 1 << 9);
 }
 
+/// A completion is told of whether the one before is acknowledged or not, and an acknowledgement
+/// that is older than a completion does not silence it.
+#[test]
+fn every_completion_is_told() {
+    let mut linked = Linked::new(&Config::with_array(4, 4), &LinkOptions::default());
+    let mut host = Host::start_queue(&mut linked, 2, 2);
+    for tag in 0..4 {
+        linked.interrupts = 0;
+        run(&mut linked, &mut host, tag);
+        assert_eq!(linked.interrupts, 1 << 2, "nothing was acknowledged");
+    }
+    write_vector(&mut linked, 2, 3, 1);
+    linked.interrupts = 0;
+    run(&mut linked, &mut host, 4);
+    acknowledge(&mut linked, &host);
+    assert_eq!((linked.interrupts, pending(&mut linked)), (0, 1 << 2));
+    write_vector(&mut linked, 2, 3, 0);
+    while linked.run(|card| card.run(100)) {}
+    assert_eq!((linked.interrupts, pending(&mut linked)), (1 << 2, 0));
+    // An interrupt that is enabled late tells what is due.
+    host.write(&mut linked, regs::QUEUE_CONTROL, regs::QUEUE_ENABLE);
+    linked.interrupts = 0;
+    run(&mut linked, &mut host, 5);
+    assert_eq!(linked.interrupts, 0);
+    let both = regs::QUEUE_ENABLE | regs::QUEUE_IRQ_ENABLE;
+    host.write(&mut linked, regs::QUEUE_CONTROL, both);
+    while linked.run(|card| card.run(100)) {}
+    assert_eq!(linked.interrupts, 1 << 2);
+}
+
 #[test]
 fn what_is_masked_waits() {
     let mut linked = Linked::new(&Config::with_array(4, 4), &LinkOptions::default());

@@ -28,8 +28,12 @@ const BANK: [u32; 13] = [
 /// ```text
 /// write, word, wdata, mask ->|      |-> enable, rings, doorbells, resetting
 /// value                    <-| Bank |<- heads, busy, failed, error, completed
-/// irq                      <-|      |<- fatal, reset_done
+/// irq, calling             <-|      |<- fatal, reset_done
 /// ```
+///
+/// `irq` is a level that the host clears. Its clearing says nothing of completions that were
+/// written since the host last looked, nor of what else holds the level up; so `calling` tells of
+/// each by itself.
 #[derive(LogicBlock)]
 pub struct Bank {
     /// Clock.
@@ -46,8 +50,11 @@ pub struct Bank {
     pub mask: Signal<In, Bits<32>>,
     /// Value of the register at `word`, in the same cycle.
     pub value: Signal<Out, Bits<32>>,
-    /// Interrupt.
+    /// Interrupt, level.
     pub irq: Signal<Out, Bit>,
+    /// For a cycle: while the interrupt is enabled, a completion was written, the queue failed or
+    /// the card became fatal; or the interrupt was enabled when one of these was there already.
+    pub calling: Signal<Out, Bit>,
     /// The queue runs.
     pub enable: Signal<Out, Bit>,
     /// The host asked for a reset of the queue. High until `reset_done`.
@@ -89,6 +96,12 @@ pub struct Bank {
     control: DFF<Bits<2>>,
     reset_wanted: DFF<Bit>,
     irq_status: DFF<Bit>,
+    calls: Signal<Local, Bit>,
+    may_call: Signal<Local, Bit>,
+    could_call: DFF<Bit>,
+    just_completed: DFF<Bit>,
+    had_failed: DFF<Bit>,
+    was_fatal: DFF<Bit>,
     sq_low: DFF<Bits<32>>,
     sq_high: DFF<Bits<32>>,
     cq_low: DFF<Bits<32>>,
@@ -118,6 +131,7 @@ impl Default for Bank {
             mask: Default::default(),
             value: Default::default(),
             irq: Default::default(),
+            calling: Default::default(),
             enable: Default::default(),
             resetting: Default::default(),
             reset_done: Default::default(),
@@ -144,6 +158,12 @@ impl Default for Bank {
             control: Default::default(),
             reset_wanted: Default::default(),
             irq_status: Default::default(),
+            calls: Default::default(),
+            may_call: Default::default(),
+            could_call: Default::default(),
+            just_completed: Default::default(),
+            had_failed: Default::default(),
+            was_fatal: Default::default(),
             sq_low: Default::default(),
             sq_high: Default::default(),
             cq_low: Default::default(),
@@ -171,6 +191,10 @@ impl Logic for Bank {
             control,
             reset_wanted,
             irq_status,
+            could_call,
+            just_completed,
+            had_failed,
+            was_fatal,
             sq_low,
             sq_high,
             cq_low,
@@ -277,9 +301,18 @@ impl Logic for Bank {
             }
         }
         // Who waits for the end of a reset is not woken by what was before it.
-        self.irq.next = (self.irq_status.q.val() | self.failed.val() | self.fatal.val())
-            & self.control.q.val().get_bit(1)
-            & (!self.reset_wanted.q.val());
+        self.calls.next = self.irq_status.q.val() | self.failed.val() | self.fatal.val();
+        self.may_call.next = self.control.q.val().get_bit(1) & (!self.reset_wanted.q.val());
+        self.irq.next = self.calls.val() & self.may_call.val();
+        self.could_call.d.next = self.may_call.val();
+        self.just_completed.d.next = self.completed.val();
+        self.had_failed.d.next = self.failed.val();
+        self.was_fatal.d.next = self.fatal.val();
+        self.calling.next = self.may_call.val()
+            & (self.just_completed.q.val()
+                | (self.failed.val() & (!self.had_failed.q.val()))
+                | (self.fatal.val() & (!self.was_fatal.q.val()))
+                | (self.calls.val() & (!self.could_call.q.val())));
         self.enable.next = self.control.q.val().get_bit(0) & (!self.reset_wanted.q.val());
         self.resetting.next = self.reset_wanted.q.val();
         self.queue_log2.next = self.log2.q.val();
@@ -293,6 +326,7 @@ impl Logic for Bank {
             self.reset_wanted.d.next = false;
             self.control.d.next = 0.into();
             self.irq_status.d.next = false;
+            self.just_completed.d.next = false;
             self.sq_low.d.next = 0.into();
             self.sq_high.d.next = 0.into();
             self.cq_low.d.next = 0.into();

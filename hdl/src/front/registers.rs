@@ -38,7 +38,7 @@ const FIXED: usize = 12;
 /// ```text
 /// write, read, addr, wdata, strobes ->|           |-> enable[], rings[], doorbells[]
 /// rdata (1 later)                   <-| Registers |<- heads[], status[], error[]
-/// irq                               <-|           |-> resets, watchdog, link_timeout
+/// irq, events                       <-|           |-> resets, watchdog, link_timeout
 ///                                     |           |<- status, error, counters
 /// ```
 ///
@@ -62,8 +62,10 @@ pub struct Registers {
     pub strobes: Signal<In, Bits<4>>,
     /// Value read, one cycle later.
     pub rdata: Signal<Out, Bits<32>>,
-    /// Interrupt of each queue.
+    /// Interrupt of each queue, level.
     pub irq: Signal<Out, Bits<8>>,
+    /// Queues that have something new to tell, for a cycle ([`Bank::calling`]).
+    pub events: Signal<Out, Bits<8>>,
     /// The host asked for a reset: come to rest. High until `reset_done`.
     pub soft_reset: Signal<Out, Bit>,
     /// The card is at rest: the registers get their reset values.
@@ -121,6 +123,7 @@ pub struct Registers {
     bank_word: Signal<Local, Bits<4>>,
     irq_bit: Vec<Constant<Bits<8>>>,
     irq_chain: Vec<Signal<Local, Bits<8>>>,
+    event_chain: Vec<Signal<Local, Bits<8>>>,
     value: Vec<Signal<Local, Bits<32>>>,
     fixed: Vec<Constant<Bits<32>>>,
     offset: Vec<Constant<Bits<10>>>,
@@ -172,6 +175,7 @@ impl Registers {
             strobes: Default::default(),
             rdata: Default::default(),
             irq: Default::default(),
+            events: Default::default(),
             soft_reset: Default::default(),
             reset_done: Default::default(),
             watchdog: Default::default(),
@@ -207,6 +211,7 @@ impl Registers {
                 .map(|queue| Constant::new((1u64 << queue).into()))
                 .collect(),
             irq_chain: some(queues + 1),
+            event_chain: some(queues + 1),
             value: some(READ.len()),
             fixed: READ[..FIXED]
                 .iter()
@@ -338,6 +343,7 @@ impl Logic for Registers {
 
         // Queues.
         self.irq_chain[0].next = 0.into();
+        self.event_chain[0].next = 0.into();
         for i in 0..self._queues {
             self.bank[i].clock.next = self.clock.val();
             self.bank[i].reset.next =
@@ -366,12 +372,18 @@ impl Logic for Registers {
             if self.bank[i].irq.val() {
                 self.irq_chain[i + 1].next = self.irq_chain[i].val() | self.irq_bit[i].val();
             }
+            self.event_chain[i + 1].next = self.event_chain[i].val();
+            if self.bank[i].calling.val() {
+                self.event_chain[i + 1].next = self.event_chain[i].val() | self.irq_bit[i].val();
+            }
         }
         // Who waits for the end of a reset is not woken by what was before it.
         self.irq.next = 0.into();
+        self.events.next = 0.into();
         if !self.resetting.q.val() {
             for n in self._queues..self._queues_end {
                 self.irq.next = self.irq_chain[n].val();
+                self.events.next = self.event_chain[n].val();
             }
         }
         if self.reset.val() | (self.resetting.q.val() & self.reset_done.val()) {

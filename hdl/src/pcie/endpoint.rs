@@ -33,7 +33,7 @@ pub enum ResetState {
 /// h_aw,h_w  +-------------+       | Transmit |----> tx_*
 ///  <------->| WriteEngine |------>|          |
 ///           +-------------+       |          |
-/// irq --------> Msix ------------>|          |
+/// events -----> Msix ------------>|          |
 ///                                 +----------+
 /// ```
 ///
@@ -112,8 +112,8 @@ pub struct Endpoint {
     pub reg_strobes: Signal<Out, Bits<4>>,
     /// Value read, in the cycle after `reg_read`.
     pub reg_rdata: Signal<In, Bits<32>>,
-    /// Interrupts, levels; bit `i` is vector `i`.
-    pub irq: Signal<In, Bits<8>>,
+    /// Interrupts, each a cycle long; bit `i` is vector `i`.
+    pub events: Signal<In, Bits<8>>,
     /// Cycles after which an unanswered read fails; 0: never.
     pub link_timeout: Signal<In, Bits<32>>,
     /// What the counters of the link count, in the order of the contract.
@@ -266,7 +266,7 @@ impl Endpoint {
             reg_wdata: Default::default(),
             reg_strobes: Default::default(),
             reg_rdata: Default::default(),
-            irq: Default::default(),
+            events: Default::default(),
             link_timeout: Default::default(),
             link_ticks: Default::default(),
             h_arvalid: Default::default(),
@@ -404,7 +404,7 @@ impl Logic for Endpoint {
         self.msix.cfg_msix_enable.next = self.cfg_msix_enable.val();
         self.msix.cfg_msix_mask.next = self.cfg_msix_mask.val();
         self.read.timeout.next = self.link_timeout.val();
-        self.msix.irq.next = self.irq.val();
+        self.msix.events.next = self.events.val();
 
         // What comes in.
         self.receive.rx_valid.next = self.rx_valid.val();

@@ -12,11 +12,14 @@ use rust_hdl_widgets::dff_setup;
 /// write, read, addr ->|      |-> tx_valid, tx_last, tx_keep, tx_data[W]
 /// wdata, strobes    ->| Msix |<- tx_ready
 /// rdata             <-|      |
-/// irq               ->|      |<- cfg_*
+/// events            ->|      |<- cfg_*
 /// ```
 ///
-/// * A vector is an event when its bit of `irq` rises. The event is pending until its message
-///   begins, or until the bit falls: then nobody needs it any more.
+/// * A cycle with its bit of `events` high is an event of a vector. It is pending until its message
+///   begins; events that come meanwhile are told by that same message, later ones by another.
+/// * Nothing that the host does to the queue takes an event back: its acknowledgement travels
+///   while the card goes on, so it cannot say which events the host knows of. A message may thus
+///   tell what the host has seen already; none is missing.
 /// * A message is sent while the card is bus master, MSI-X is enabled, and neither the function
 ///   nor the vector is masked; it is offered no longer when that ends before its first beat is
 ///   taken. What is begun is sent with address and data as they were when it was offered.
@@ -48,8 +51,8 @@ pub struct Msix {
     pub strobes: Signal<In, Bits<4>>,
     /// Value read, in the cycle after `read`.
     pub rdata: Signal<Out, Bits<32>>,
-    /// Interrupts, levels; bit `i` is vector `i`.
-    pub irq: Signal<In, Bits<8>>,
+    /// Events, each a cycle long; bit `i` is vector `i`.
+    pub events: Signal<In, Bits<8>>,
     /// A beat of a message.
     pub tx_valid: Signal<Out, Bit>,
     /// It is taken.
@@ -65,7 +68,6 @@ pub struct Msix {
     message: Vec<DFF<Bits<32>>>,
     unmasked: Vec<DFF<Bit>>,
     pending: Vec<DFF<Bit>>,
-    level: Vec<DFF<Bit>>,
     wanted: Vec<Signal<Local, Bit>>,
     answer: DFF<Bits<32>>,
     found: Signal<Local, Bits<32>>,
@@ -131,7 +133,7 @@ impl Msix {
             wdata: Default::default(),
             strobes: Default::default(),
             rdata: Default::default(),
-            irq: Default::default(),
+            events: Default::default(),
             tx_valid: Default::default(),
             tx_ready: Default::default(),
             tx_last: Default::default(),
@@ -142,7 +144,6 @@ impl Msix {
             message: registers(),
             unmasked: flags(),
             pending: flags(),
-            level: flags(),
             wanted: (0..vectors).map(|_| Signal::default()).collect(),
             answer: Default::default(),
             found: Default::default(),
@@ -312,7 +313,6 @@ impl Logic for Msix {
             self.message[q].clock.next = self.clock.val();
             self.unmasked[q].clock.next = self.clock.val();
             self.pending[q].clock.next = self.clock.val();
-            self.level[q].clock.next = self.clock.val();
             self.low[q].d.next = self.low[q].q.val();
             self.high[q].d.next = self.high[q].q.val();
             self.message[q].d.next = self.message[q].q.val();
@@ -349,12 +349,10 @@ impl Logic for Msix {
                     }
                 }
             }
-            self.level[q].d.next = self.irq.val().get_bit(q);
-            self.pending[q].d.next = self.irq.val().get_bit(q)
-                & ((!self.level[q].q.val())
-                    | (self.pending[q].q.val()
-                        & (!(self.begins.val()
-                            & (self.vector.q.val() == self.vector_number[q].val())))));
+            self.pending[q].d.next = self.events.val().get_bit(q)
+                | (self.pending[q].q.val()
+                    & (!(self.begins.val()
+                        & (self.vector.q.val() == self.vector_number[q].val()))));
             self.pending_bits[q + 1].next = self.pending_bits[q].val();
             if self.pending[q].q.val() {
                 self.pending_bits[q + 1].next =
@@ -366,7 +364,6 @@ impl Logic for Msix {
                 self.message[q].d.next = 0.into();
                 self.unmasked[q].d.next = false;
                 self.pending[q].d.next = false;
-                self.level[q].d.next = false;
             }
         }
         if self.addr.val() == self.pending_at.val() {

@@ -254,7 +254,7 @@ impl Logic for PcieCard {
         self.card.reg_wdata.next = self.endpoint.reg_wdata.val();
         self.card.reg_strobes.next = self.endpoint.reg_strobes.val();
         self.endpoint.reg_rdata.next = self.card.reg_rdata.val();
-        self.endpoint.irq.next = self.card.irq.val();
+        self.endpoint.events.next = self.card.events.val();
         self.endpoint.link_timeout.next = self.card.link_timeout.val();
         self.card.link_ticks.next = self.endpoint.link_ticks.val();
 

@@ -43,7 +43,12 @@ and bit 1 of `QUEUE_STATUS` are 1 until it is over; what is written to the bank 
 bit 1 of `STATUS` are 1 until it is over; what is written to any register before that is lost.\n\
 - The interrupt line of a queue is high while its interrupt enable is 1 and bit 0 of its `IRQ_STATUS` \
 is 1, or it has failed, or the card is fatal; it is low while a reset of the queue or of the card is \
-under way.\n",
+under way.\n\
+- Where interrupts are messages (MSI-X) there is a message for every completion that is written while \
+the interrupt enable is 1, whether the ones before are acknowledged in `IRQ_STATUS` or not; also when \
+the queue fails, when the card becomes fatal, and when the interrupt is enabled while its line is due. \
+Those that come while a message of the queue is pending share it. Acknowledging takes no pending \
+message back, so one may tell of completions that the host has already found.\n",
     );
     out.push_str(&format!(
         "\n## Counters\n\n\

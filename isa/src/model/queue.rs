@@ -42,6 +42,13 @@ use crate::regs;
 ///   or the card, is reset. The other queues go on.
 /// - **Interrupt.** The line of a queue is high while its interrupt enable is 1 and bit 0 of
 ///   `IRQ_STATUS` is 1, or the queue has failed, or the card is fatal (which this one never is).
+/// - **Message.** Where interrupts are messages (MSI-X) the line does not matter. While the
+///   interrupt of a queue is enabled there is an event for every completion that is written,
+///   whether the ones before are acknowledged or not, and when the queue fails or the card becomes
+///   fatal; also when the interrupt is enabled while the line is due. Each event sends a message
+///   of the queue's vector; those that come while one is pending share it. Only a reset of the
+///   function drops a pending message, so one may tell of completions that the host has already
+///   found.
 /// - **Reset of a queue** (`QUEUE_CONTROL` bit 2) wins over the other bits of the same write. It
 ///   ends its program without a completion and gives the registers of its bank their reset values.
 ///   The other queues and `ERROR` do not change.
@@ -103,6 +110,13 @@ impl QueueModel {
     pub fn queue_irq(&self, queue: u32) -> bool {
         let queue = queue as usize;
         queue < self.registers.queues() && self.registers.queue(queue).irq()
+    }
+
+    /// Events since the last call, bit `q` for queue `q`: each is to be told by a message.
+    pub fn take_events(&mut self) -> u32 {
+        (0..self.registers.queues())
+            .filter(|&queue| self.registers.queue_mut(queue).take_event())
+            .fold(0, |events, queue| events | 1 << queue)
     }
 
     /// Takes one submission, runs its program and writes its completion. Returns `false` when
@@ -172,6 +186,7 @@ impl QueueModel {
                 regs::QUEUE_STATUS,
                 queue.get(regs::QUEUE_STATUS) | regs::QUEUE_FAILED,
             );
+            queue.signal();
             let outcome = Outcome::failed(memory.cause().of_write(), 0);
             self.registers.record(self.turn, outcome);
             return;
@@ -182,6 +197,7 @@ impl QueueModel {
             regs::IRQ_STATUS,
             queue.get(regs::IRQ_STATUS) | regs::IRQ_COMPLETION,
         );
+        queue.signal();
         if next_tail == 0 {
             queue.phase ^= 1;
         }

@@ -27,6 +27,8 @@ pub(super) struct Queue {
     values: [u32; BANK],
     /// Phase bit of the next completion.
     pub(super) phase: u8,
+    /// Something new is to be told by a message.
+    event: bool,
 }
 
 /// The bits of the bytes that `strobes` names.
@@ -118,6 +120,7 @@ impl Queue {
         let mut queue = Self {
             values: [0; BANK],
             phase: 1,
+            event: false,
         };
         for register in regs::QUEUE_REGISTERS {
             queue.set(register.offset, regs::reset_value(register.offset, config));
@@ -132,7 +135,9 @@ impl Queue {
         match register {
             regs::QUEUE_CONTROL if value & regs::QUEUE_RESET != 0 => *self = Self::new(config),
             regs::QUEUE_CONTROL => {
+                let was_on = self.wants_irq();
                 self.set(register, merged);
+                self.event |= !was_on && self.irq();
                 let status = self.get(regs::QUEUE_STATUS) & !regs::QUEUE_ENABLED;
                 self.set(regs::QUEUE_STATUS, status | merged & regs::QUEUE_ENABLE);
             }
@@ -165,8 +170,20 @@ impl Queue {
     }
 
     pub(super) fn irq(&self) -> bool {
-        let wanted = self.get(regs::QUEUE_CONTROL) & regs::QUEUE_IRQ_ENABLE != 0;
-        wanted && (self.get(regs::IRQ_STATUS) != 0 || self.failed())
+        self.wants_irq() && (self.get(regs::IRQ_STATUS) != 0 || self.failed())
+    }
+
+    fn wants_irq(&self) -> bool {
+        self.get(regs::QUEUE_CONTROL) & regs::QUEUE_IRQ_ENABLE != 0
+    }
+
+    /// Something happened that the host is to know.
+    pub(super) fn signal(&mut self) {
+        self.event |= self.wants_irq();
+    }
+
+    pub(super) fn take_event(&mut self) -> bool {
+        core::mem::take(&mut self.event)
     }
 
     /// Whether there is a submission that may be taken.

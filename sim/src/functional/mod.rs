@@ -125,11 +125,7 @@ impl FunctionalCard {
 
     /// Sends what is pending and may be sent.
     fn signal(&mut self) {
-        let queues = self.model.config().queues;
-        let lines = (0..queues)
-            .filter(|&queue| self.model.queue_irq(queue))
-            .fold(0, |lines, queue| lines | 1 << queue);
-        self.vectors.watch(lines);
+        self.vectors.note(self.model.take_events());
         let may_send = self.space.msix_enabled() && !self.space.msix_masked();
         if !may_send || !self.space.bus_master() {
             return;

@@ -14,12 +14,10 @@ pub struct Message {
     pub data: u32,
 }
 
-/// The vectors of a card. A vector is signalled when the line of its queue rises.
+/// The vectors of a card. A vector is signalled for each event of its queue.
 #[derive(Clone, Debug)]
 pub struct Vectors {
     table: Vec<u8>,
-    /// Lines as they were last seen.
-    lines: u64,
     /// Vectors that have not been sent.
     pending: u64,
 }
@@ -31,11 +29,7 @@ impl Vectors {
         for entry in table.chunks_exact_mut(ENTRY_BYTES) {
             entry[CONTROL] = 1;
         }
-        Self {
-            table,
-            lines: 0,
-            pending: 0,
-        }
+        Self { table, pending: 0 }
     }
 
     /// Reads a byte of the table; 0 beyond its end.
@@ -66,12 +60,9 @@ impl Vectors {
         }
     }
 
-    /// Looks at the lines, bit `v` for vector `v`. One that rose is pending; one that fell has
-    /// nothing to tell any more (6.8.3.5).
-    pub fn watch(&mut self, lines: u64) {
-        self.pending |= lines & !self.lines;
-        self.pending &= lines;
-        self.lines = lines;
+    /// Takes events, bit `v` for vector `v`: they are pending until their message is taken.
+    pub fn note(&mut self, events: u32) {
+        self.pending |= u64::from(events);
     }
 
     /// Takes the next vector that is pending and not masked.
