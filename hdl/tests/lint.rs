@@ -58,3 +58,17 @@ fn cards_behind_pcie() {
     let three = hdl::emit_pcie_card(&Config::default(), &hdl::LinkConfig { words: 3 });
     assert!(matches!(three, Err(hdl::EmitCardError::Link(3))));
 }
+
+#[test]
+fn endpoints_alone() {
+    for words in [2, 4] {
+        for port_bytes in [16, 32] {
+            for memory_log2 in [None, Some(26)] {
+                let emitted = hdl::emit_endpoint(words, port_bytes, 4, memory_log2)
+                    .expect("the endpoint is emitted");
+                verilate::lint(&common::design(&emitted), &[])
+                    .expect("the endpoint is free of lint");
+            }
+        }
+    }
+}

@@ -47,10 +47,21 @@ class Machine:
         self.random = Random(cocotb.RANDOM_SEED)
         self.edge = RisingEdge(dut.clock)
 
-    async def start(self, max_payload=0, max_read=2, boundary_128=False, split_all=False, timeout=LINK_TIMEOUT,
-                    host_read=2):
-        """Clock, reset and enumeration; sizes as in the device control register, `host_read` those
-        of the reads of the host."""
+    async def start(
+        self,
+        max_payload=0,
+        max_read=2,
+        host_read=2,
+        boundary_128=False,
+        split_all=False,
+        timeout=LINK_TIMEOUT,
+    ):
+        """Clock, reset and enumeration.
+
+        Sizes are as in the device control register: the largest payload, the largest read of the
+        card and the largest read of the host. `boundary_128` and `split_all` say where the root
+        complex cuts its completions, `timeout` is the patience of the card in cycles.
+        """
         dut = self.dut
         for pin in (dut.irq, dut.reg_rdata):
             pin.value = 0

@@ -72,7 +72,7 @@ class Engines:
         return data[address - first :][:length], causes
 
     async def write(self, address, data, strobes=None):
-        """Writes bytes, those whose strobe is set; the cause of each burst, or None after a reset."""
+        """Writes the bytes whose strobe is set; the cause of each burst, or None after a reset."""
         first = address - address % self.line
         end = address + len(data)
         whole = bytes(address - first) + bytes(data)

@@ -216,7 +216,7 @@ async def no_bus_master(dut):
 @cocotb.test(**LIMIT)
 @cocotb.parametrize(rough=[0.0, 0.4])
 async def bus_master_falls(dut, rough):
-    """Bus master falls and rises in the middle of DMA: what succeeded is right, the rest says so."""
+    """Bus master falls in the middle of DMA: what succeeded is right, the rest says so."""
     async with machine(dut) as m:
         m.rough(rough)
         for _ in range(16):
