@@ -63,7 +63,7 @@ class Machine:
         complex cuts its completions, `timeout` is the patience of the card in cycles.
         """
         dut = self.dut
-        for pin in (dut.irq, dut.reg_rdata):
+        for pin in (dut.events, dut.reg_rdata):
             pin.value = 0
         cocotb.start_soon(Clock(dut.clock, PERIOD, unit="ns").start())
         self.root = RootComplex()
@@ -108,6 +108,11 @@ class Machine:
         """Changes an input of the endpoint at the next clock."""
         await self.edge
         pin.value = value
+
+    async def signal(self, vectors):
+        """Lets the card have an event for each vector whose bit is set, all in one cycle."""
+        await self.set_pin(self.dut.events, vectors)
+        await self.set_pin(self.dut.events, 0)
 
     def rough(self, share):
         """Pauses on all streams and channels, each in `share` of the cycles."""

@@ -145,10 +145,9 @@ async def everything_at_once(dut):
                 vector = m.random.randrange(len(counts))
                 event = m.device.msi_vectors[vector].event
                 event.clear()
-                await m.set_pin(m.dut.irq, 1 << vector)
+                await m.signal(1 << vector)
                 await event.wait()
                 counts[vector] += 1
-                await m.set_pin(m.dut.irq, 0)
                 await m.cycles(m.random.randrange(1, 60))
 
         jobs = [

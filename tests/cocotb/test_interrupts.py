@@ -22,7 +22,6 @@ class Interrupts:
 
     def __init__(self, m):
         self.m = m
-        self.levels = 0
         self.counts = [0] * VECTORS
 
     async def start(self):
@@ -39,18 +38,10 @@ class Interrupts:
 
         return count
 
-    async def set(self, vector, level):
-        """Drives one of the card's interrupt lines."""
-        bit = 1 << vector
-        self.levels = self.levels | bit if level else self.levels & ~bit
-        await self.m.set_pin(self.m.dut.irq, self.levels)
-
-    async def pulse(self, vector, cycles=LONG):
-        """Raises a line for some cycles."""
-        await self.set(vector, 1)
-        await self.m.cycles(cycles)
-        await self.set(vector, 0)
-        await self.m.cycles(2)
+    async def event(self, vector):
+        """An event, and the time in which its message reaches the host."""
+        await self.m.signal(1 << vector)
+        await self.m.cycles(LONG)
 
     async def pending(self):
         """The pending bits."""
@@ -112,24 +103,21 @@ async def table(dut):
 @cocotb.test(**LIMIT)
 @cocotb.parametrize(rough=[0.0, 0.6])
 async def messages(dut, rough):
-    """A rising line is one message, in whatever company."""
+    """An event is one message, in whatever company."""
     async with machine(dut) as m:
         interrupts = Interrupts(m)
         await interrupts.start()
         m.rough(rough)
         for vector in range(VECTORS):
-            await interrupts.pulse(vector)
+            await interrupts.event(vector)
             assert interrupts.take() == only(vector)
-        # All at once, and one that stays high is no second event.
-        await m.set_pin(m.dut.irq, (1 << VECTORS) - 1)
+        await m.signal((1 << VECTORS) - 1)
         await m.cycles(2 * LONG)
         assert interrupts.take() == [1] * VECTORS
         await m.cycles(LONG)
         assert interrupts.take() == only()
-        await m.set_pin(m.dut.irq, 0)
-        await m.cycles(4)
         for _ in range(5):
-            await interrupts.pulse(1)
+            await interrupts.event(1)
         assert interrupts.take()[1] == 5
 
 
@@ -150,26 +138,20 @@ async def masks(dut):
         ]
         for vector in range(VECTORS):
             for stop, go in stops:
-                # Nobody needs the message any more when the line has fallen.
-                for falls in (False, True):
+                # Events that wait share one message.
+                for events in (1, 3):
                     await stop(vector)
-                    await interrupts.set(vector, 1)
-                    await m.cycles(LONG)
+                    for _ in range(events):
+                        await interrupts.event(vector)
                     assert interrupts.take() == only()
                     assert await interrupts.pending() == 1 << vector
-                    if falls:
-                        await interrupts.set(vector, 0)
-                        await m.cycles(4)
-                        assert await interrupts.pending() == 0
                     await go(vector)
                     await m.cycles(LONG)
-                    assert interrupts.take() == (only() if falls else only(vector))
+                    assert interrupts.take() == only(vector)
                     assert await interrupts.pending() == 0
-                    await interrupts.set(vector, 0)
-                    await m.cycles(4)
         # A masked vector does not hold up the others.
         await interrupts.mask(0, True)
-        await m.set_pin(m.dut.irq, (1 << VECTORS) - 1)
+        await m.signal((1 << VECTORS) - 1)
         await m.cycles(2 * LONG)
         assert interrupts.take() == [0] + [1] * (VECTORS - 1)
         assert await interrupts.pending() == 1
@@ -191,7 +173,7 @@ async def wide_addresses(dut):
             await interrupts.mask(vector, True)
             await m.window.write_dwords(entry, [address & 0xFFFF_FFFF, address >> 32, data])
             await interrupts.mask(vector, False)
-            await interrupts.pulse(vector)
+            await interrupts.event(vector)
             expected = before[:at] + data.to_bytes(4, "little") + before[at + 4 :]
             assert m.high[0 : len(before)] == expected
         assert interrupts.take() == only()
@@ -210,9 +192,8 @@ async def behind_data(dut):
             await m.engines.write(m.low.get_absolute_address(5), data)
             event = m.device.msi_vectors[2].event
             event.clear()
-            await interrupts.set(2, 1)
+            await m.signal(1 << 2)
             await event.wait()
             assert m.low[5 : 5 + length] == data
-            await interrupts.set(2, 0)
             await RisingEdge(m.dut.clock)
             await m.cycles(2)

@@ -32,11 +32,10 @@ async def in_the_middle_of_dma(dut, rough):
             # Posted writes to both windows are under way, too.
             await m.window.write(0x100, m.random.randbytes(256))
             await m.memory_window.write(0x1000, m.random.randbytes(600))
-            await m.set_pin(m.dut.irq, m.random.randrange(1 << VECTORS))
+            await m.signal(m.random.randrange(1 << VECTORS))
             await m.cycles(m.random.randrange(1, 600))
             await m.start_reset()
             await m.block.resets.wait()
-            await m.set_pin(m.dut.irq, 0)
             # Both ended before the reset, or with it.
             causes = await writing
             assert causes is None or not any(causes)
