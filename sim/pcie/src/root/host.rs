@@ -45,6 +45,15 @@ pub enum AccessError {
     Timeout,
 }
 
+/// How far the host's writes are, in bytes since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Posted {
+    /// Bytes that were sent.
+    pub(super) sent: u64,
+    /// Bytes that go before whatever the host does next.
+    pub(super) due: u64,
+}
+
 /// What is still to be sent.
 #[derive(Clone, Debug)]
 enum Work {
@@ -159,17 +168,16 @@ impl Host {
         self.jobs.is_empty() && self.opens.iter().all(Open::is_over)
     }
 
-    /// How many bytes were sent of the stream of writes, and of packets that may push what is
-    /// before them.
-    pub(super) fn posted_sent(&self) -> u64 {
+    /// How far the stream of writes is, and of packets that may push what is before them.
+    pub(super) fn posted(&self) -> Posted {
         let mut jobs = self.jobs.iter();
-        jobs.find(|job| !matches!(job.work, Work::Read))
-            .map_or(self.posted, |job| job.posted_end - job.posted())
-    }
-
-    /// How far that stream goes before whatever the host does next.
-    pub(super) fn posted_due(&self) -> u64 {
-        self.posted.min(self.posted_sent() + POSTED_BYTES)
+        let sent = jobs
+            .find(|job| !matches!(job.work, Work::Read))
+            .map_or(self.posted, |job| job.posted_end - job.posted());
+        Posted {
+            sent,
+            due: self.posted.min(sent + POSTED_BYTES),
+        }
     }
 
     pub(super) fn has_jobs(&self) -> bool {

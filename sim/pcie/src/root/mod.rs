@@ -453,13 +453,13 @@ impl Root {
     }
 
     fn next_completion(&mut self, memory: &mut (impl Memory + ?Sized)) -> bool {
+        self.reads.set_posted(self.host.posted());
         self.reads.next(
             self.now,
             &mut self.dice,
             &self.settings,
             memory,
             &mut self.traffic,
-            &self.host,
             &mut self.outgoing,
         )
     }

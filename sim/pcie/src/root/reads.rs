@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ROOT_ID;
-use super::host::Host;
+use super::host::Posted;
 use super::options::{Fault, FaultKind, Options, Settings};
 use super::packet::Packet;
 use super::random::Dice;
@@ -47,6 +47,7 @@ pub(super) struct Reads {
     latency: u64,
     stale_tag: u64,
     faults: Vec<Fault>,
+    posted: Posted,
 }
 
 impl Reads {
@@ -60,11 +61,17 @@ impl Reads {
             latency: options.latency.into(),
             stale_tag: options.stale_tag,
             faults: options.faults.clone(),
+            posted: Posted::default(),
         }
     }
 
     pub(super) fn set_faults(&mut self, faults: Vec<Fault>) {
         self.faults = faults;
+    }
+
+    /// How far the host's writes are now.
+    pub(super) fn set_posted(&mut self, posted: Posted) {
+        self.posted = posted;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -185,14 +192,12 @@ impl Reads {
         settings: &Settings,
         memory: &mut (impl Memory + ?Sized),
         traffic: &mut Traffic,
-        host: &Host,
         packet: &mut Packet,
     ) -> bool {
         let Some(index) = self.pick(now, dice) else {
             return false;
         };
-        let sent = host.posted_sent();
-        let due = host.posted_due();
+        let Posted { sent, due } = self.posted;
         self.sample(index, due, memory, traffic);
         if sent != due {
             // All of them at once, so that they do not wait one after the other.
