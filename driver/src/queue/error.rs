@@ -35,7 +35,7 @@ impl std::fmt::Display for ProgramError {
                     " (command {index}: {operation:?}, waits {wait:#06x}, signals {signal:#06x})"
                 )
             }
-            None => Ok(()),
+            None => f.write_str(" (the submission itself)"),
         }
     }
 }
@@ -88,6 +88,9 @@ pub enum QueueError {
     /// The card reports that it could not write a completion.
     #[error("the card could not write a completion of this queue: QUEUE_ERROR {0:#010x}")]
     Failed(u32),
+    /// The card knows nothing of the queue any more.
+    #[error("the card has forgotten this queue: somebody else has reset it")]
+    Forgotten,
     /// The card reports that its memory port hangs.
     #[error("the card reports a fatal error: ERROR {0:#010x}")]
     Fatal(u32),

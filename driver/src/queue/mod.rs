@@ -21,6 +21,17 @@ pub use start::{identify, reset, reset_queue};
 
 /// Bits of a completion that are always zero.
 const RESERVED: [u32; COMPLETION_WORDS] = reserved_bits(COMPLETION_FIELDS);
+/// Tag of the completion of a submission that the card could not read; no program has it.
+const UNREAD_TAG: u64 = 0;
+/// Why the card could not read.
+const READ_FAILURES: [ErrorCode; 6] = [
+    ErrorCode::ReadFault,
+    ErrorCode::CompletionTimeout,
+    ErrorCode::PoisonedCompletion,
+    ErrorCode::UnsupportedRequest,
+    ErrorCode::CompleterAbort,
+    ErrorCode::BusMasterOff,
+];
 /// Looks for a completion between two looks at the time.
 const LOOKS: u32 = 64;
 /// Interrupts without a completion that are put up with in one wait.
@@ -144,7 +155,8 @@ impl QueuePair {
     /// Waits for the next completion.
     ///
     /// # Errors
-    /// Those of [`Self::poll`], [`QueueError::Timeout`], [`QueueError::Failed`] and [`QueueError::Fatal`].
+    /// Those of [`Self::poll`], [`QueueError::Timeout`], [`QueueError::Failed`],
+    /// [`QueueError::Forgotten`] and [`QueueError::Fatal`].
     pub fn wait(
         &mut self,
         transport: &mut dyn Transport,
@@ -235,6 +247,9 @@ impl QueuePair {
             let error = transport.read(self.register(regs::QUEUE_ERROR))?;
             return Err(QueueError::Failed(error));
         }
+        if status & regs::QUEUE_ENABLED == 0 {
+            return Err(QueueError::Forgotten);
+        }
         Ok(())
     }
 
@@ -265,7 +280,8 @@ impl QueuePair {
             return Err(bad("no program is outstanding"));
         };
         let cause = ErrorCode::from_code(entry.status).ok_or(bad("the status is unknown"))?;
-        if entry.tag != pending.tag {
+        let unread = entry.tag == UNREAD_TAG && READ_FAILURES.contains(&cause);
+        if entry.tag != pending.tag && !unread {
             let known = self.outstanding.iter().any(|other| other.tag == entry.tag);
             return Err(bad(match known {
                 true => "the tag is that of a later program",
@@ -277,21 +293,27 @@ impl QueuePair {
         if u32::from(entry.head) != self.tail.wrapping_sub(behind) & (self.entries - 1) {
             return Err(bad("the head does not follow the submission"));
         }
-        let command = pending.commands.get(usize::from(entry.command)).copied();
-        let result = match (cause, command) {
-            (ErrorCode::Success, _) if entry.command != 0 => {
-                return Err(bad("a success names a command"));
-            }
-            (ErrorCode::Success, _) => Ok(()),
-            (_, None) => return Err(bad("the failed command is beyond the program")),
-            (cause, command) => Err(Box::new(ProgramError {
+        let index = entry.command;
+        let command = pending.commands.get(usize::from(index)).copied();
+        let failed = |command| {
+            Err(Box::new(ProgramError {
                 cause,
-                index: entry.command,
+                index,
                 command,
-            })),
+            }))
+        };
+        let result = match (cause, command) {
+            (ErrorCode::Success, _) if index != 0 => return Err(bad("a success names a command")),
+            (ErrorCode::Success, _) => Ok(()),
+            _ if unread || cause == ErrorCode::BadSubmission => match index {
+                0 => failed(None),
+                _ => return Err(bad("a submission that failed names a command")),
+            },
+            (_, None) => return Err(bad("the failed command is beyond the program")),
+            (_, command) => failed(command),
         };
         Ok(Finished {
-            tag: entry.tag,
+            tag: pending.tag,
             result,
             cycles: entry.cycles,
             retired: Retired::witnessed(),

@@ -11,8 +11,9 @@ use sim::function::{FunctionError, INTERRUPT_WINDOW};
 
 use super::function::Function;
 use super::function::config::{
-    CAPABILITY_MSIX, COMMAND, COMMAND_MEMORY, MSIX_CONTROL, MSIX_CONTROL_ENABLE,
-    MSIX_CONTROL_VECTORS, MSIX_TABLE, find_capability,
+    CAPABILITY_EXPRESS, CAPABILITY_MSIX, COMMAND, COMMAND_MEMORY, DEVICE_CONTROL,
+    DEVICE_CONTROL_RESET, MSIX_CONTROL, MSIX_CONTROL_ENABLE, MSIX_CONTROL_VECTORS, MSIX_TABLE,
+    find_capability,
 };
 use super::{Patience, TransportError, Wake};
 use crate::dma::mapping::Mapping;
@@ -33,6 +34,8 @@ pub struct LocalFunction {
     state: Mutex<State>,
     bars: [u64; 6],
     msix: Option<Msix>,
+    /// Offset of the register that resets the function.
+    device_control: Option<u16>,
     dma: Arc<DmaTable>,
     memory: OnceLock<Arc<Mapping>>,
 }
@@ -69,6 +72,7 @@ impl LocalFunction {
             name: name.into(),
             bars,
             msix: Msix::find(&mut *card),
+            device_control: find(&mut *card, CAPABILITY_EXPRESS).map(|at| at + DEVICE_CONTROL),
             dma: Arc::clone(card.dma()),
             memory: OnceLock::new(),
             state: Mutex::new(State {
@@ -88,6 +92,17 @@ impl LocalFunction {
     /// The card itself, to tamper with.
     pub fn with_card<T>(&self, act: impl FnOnce(&mut dyn sim::function::Function) -> T) -> T {
         act(&mut *self.lock().card)
+    }
+
+    /// Whether this is the write to the configuration space that resets the function.
+    fn asks_for_reset(&self, offset: u16, data: &[u8]) -> bool {
+        let Some(control) = self.device_control else {
+            return false;
+        };
+        let [_, bit] = DEVICE_CONTROL_RESET.to_le_bytes();
+        let place = (control + 1).checked_sub(offset);
+        let byte = place.and_then(|place| data.get(usize::from(place)));
+        byte.is_some_and(|byte| byte & bit != 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,16 +128,27 @@ impl State {
         came
     }
 
-    fn config_read16(&mut self, offset: u16) -> u16 {
-        let mut data = [0; 2];
-        self.card.config_read(offset, &mut data);
-        u16::from_le_bytes(data)
+    /// Lets `reset` reset the card, and gives it its settings back.
+    fn reset_with(
+        &mut self,
+        msix: Option<Msix>,
+        reset: impl FnOnce(&mut dyn sim::function::Function) -> Result<(), FunctionError>,
+    ) -> Result<(), TransportError> {
+        let command = config_read16(&mut *self.card, COMMAND);
+        reset(&mut *self.card).map_err(broken)?;
+        self.card.take_interrupts();
+        self.pending = 0;
+        if let (Some(msix), 1..) = (msix, self.vectors) {
+            self.set_up(msix, self.vectors)?;
+        }
+        self.card.config_write(COMMAND, &command.to_le_bytes());
+        Ok(())
     }
 
     /// Writes an entry of the table for each vector, and switches MSI-X on.
     fn set_up(&mut self, msix: Msix, vectors: u32) -> Result<(), TransportError> {
         // The table lies in a window, which must answer for this.
-        let command = self.config_read16(COMMAND);
+        let command = config_read16(&mut *self.card, COMMAND);
         let open = command | COMMAND_MEMORY;
         self.card.config_write(COMMAND, &open.to_le_bytes());
         for vector in 0..vectors {
@@ -141,7 +167,7 @@ impl State {
             }
         }
         let control = msix.capability + MSIX_CONTROL;
-        let on = self.config_read16(control) | MSIX_CONTROL_ENABLE;
+        let on = config_read16(&mut *self.card, control) | MSIX_CONTROL_ENABLE;
         self.card.config_write(control, &on.to_le_bytes());
         self.card.config_write(COMMAND, &command.to_le_bytes());
         self.vectors = vectors;
@@ -149,20 +175,24 @@ impl State {
     }
 }
 
+fn config_read16(card: &mut dyn sim::function::Function, offset: u16) -> u16 {
+    let mut data = [0; 2];
+    card.config_read(offset, &mut data);
+    u16::from_le_bytes(data)
+}
+
+/// Offset of the capability with this number.
+fn find(card: &mut dyn sim::function::Function, number: u8) -> Option<u16> {
+    let read = |offset| Ok::<_, std::convert::Infallible>(config_read16(card, offset));
+    let Ok(found) = find_capability(number, read);
+    found
+}
+
 impl Msix {
     fn find(card: &mut dyn sim::function::Function) -> Option<Self> {
-        let mut read = |offset| {
-            let mut data = [0; 2];
-            card.config_read(offset, &mut data);
-            Ok::<_, std::convert::Infallible>(u16::from_le_bytes(data))
-        };
-        let Ok(capability) = find_capability(CAPABILITY_MSIX, &mut read);
-        let capability = capability?;
-        let Ok(control) = read(capability + MSIX_CONTROL);
-        let (Ok(low), Ok(high)) = (
-            read(capability + MSIX_TABLE),
-            read(capability + MSIX_TABLE + 2),
-        );
+        let capability = find(card, CAPABILITY_MSIX)?;
+        let control = config_read16(card, capability + MSIX_CONTROL);
+        let [low, high] = [0, 2].map(|half| config_read16(card, capability + MSIX_TABLE + half));
         Some(Self {
             capability,
             vectors: u32::from(control & MSIX_CONTROL_VECTORS) + 1,
@@ -246,8 +276,15 @@ impl Function for LocalFunction {
     }
 
     fn config_write(&self, offset: u16, data: &[u8]) -> Result<(), TransportError> {
-        self.lock().card.config_write(offset, data);
-        Ok(())
+        let mut state = self.lock();
+        if !self.asks_for_reset(offset, data) {
+            state.card.config_write(offset, data);
+            return Ok(());
+        }
+        state.reset_with(self.msix, |card| {
+            card.config_write(offset, data);
+            Ok(())
+        })
     }
 
     fn bar_bytes(&self, bar: u8) -> u64 {
@@ -337,16 +374,7 @@ impl Function for LocalFunction {
 
     fn reset(&self) -> Result<(), TransportError> {
         let mut state = self.lock();
-        let command = state.config_read16(COMMAND);
-        state.card.reset().map_err(broken)?;
-        state.card.take_interrupts();
-        state.pending = 0;
-        if let (Some(msix), 1..) = (self.msix, state.vectors) {
-            let vectors = state.vectors;
-            state.set_up(msix, vectors)?;
-        }
-        state.card.config_write(COMMAND, &command.to_le_bytes());
-        Ok(())
+        state.reset_with(self.msix, |card| card.reset())
     }
 
     fn clock(&self) -> Option<u64> {

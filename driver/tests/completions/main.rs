@@ -17,9 +17,10 @@ use oracle::run;
 use script::random;
 
 /// What the driver can find wrong with an entry, and that all was well.
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "",
     "a reserved bit is set",
+    "a submission that failed names a command",
     "a success names a command",
     "no program is outstanding",
     "the failed command is beyond the program",

@@ -54,11 +54,15 @@ impl Oracle {
         match step {
             Step::Submit(commands) => self.submit(commands),
             Step::Poll => return self.poll(),
-            Step::Complete(status, command) => {
+            Step::Complete {
+                status,
+                command,
+                unread,
+            } => {
                 let ahead = self.completed.saturating_sub(self.taken) as usize;
-                self.complete(ahead, status, command);
+                self.complete(ahead, status, command, unread);
             }
-            Step::Repair => self.complete(0, 0, 0),
+            Step::Repair => self.complete(0, 0, 0, false),
             Step::Add { word, value } => {
                 let mut words = self.entry(self.taken);
                 words[word] = words[word].wrapping_add(value);
@@ -119,13 +123,13 @@ impl Oracle {
     }
 
     /// Lays out the completion of the program that is `ahead` behind the oldest.
-    fn complete(&mut self, ahead: usize, status: u16, command: u16) {
+    fn complete(&mut self, ahead: usize, status: u16, command: u16, unread: bool) {
         let Some(pending) = self.pending.get(ahead) else {
             return;
         };
         let number = self.taken + ahead as u64;
         let entry = Completion {
-            tag: pending.tag,
+            tag: if unread { 0 } else { pending.tag },
             status,
             head: (pending.index % self.entries) as u16,
             command,
@@ -146,11 +150,16 @@ impl Oracle {
             return None;
         }
         let cause = ErrorCode::from_code(entry.status)?;
+        // What the card could not even read has no tag.
+        let unread = entry.tag == 0
+            && (11..=19).contains(&entry.status)
+            && ![12, 13, 14].contains(&entry.status);
         let most = match cause {
-            ErrorCode::Success => 1,
+            ErrorCode::Success | ErrorCode::BadSubmission => 1,
+            _ if unread => 1,
             _ => pending.commands,
         };
-        let fits = entry.tag == pending.tag
+        let fits = (entry.tag == pending.tag || unread)
             && u64::from(entry.head) == pending.index % self.entries
             && usize::from(entry.command) < most;
         fits.then_some((cause, entry.command))
@@ -188,7 +197,8 @@ impl Oracle {
             Ok(()) => assert_eq!(cause, ErrorCode::Success),
             Err(error) => {
                 assert_eq!((error.cause, error.index), (cause, index));
-                assert!(error.command.is_some());
+                let is_submission = cause == ErrorCode::BadSubmission || words[..2] == [0, 0];
+                assert_eq!(error.command.is_none(), is_submission);
             }
         }
         self.taken += 1;

@@ -7,8 +7,13 @@ pub enum Step {
     Submit(usize),
     /// The driver looks.
     Poll,
-    /// The card completes the oldest program that it has not: this status, this command.
-    Complete(u16, u16),
+    /// The card completes the oldest program that it has not.
+    Complete {
+        status: u16,
+        command: u16,
+        /// It could not read its submission.
+        unread: bool,
+    },
     /// The entry that the driver looks at next becomes the completion of the oldest program.
     Repair,
     /// A value is added to a word of the entry that the driver looks at next.
@@ -51,8 +56,19 @@ impl Reader<'_> {
             0 => Step::Submit(1 + usize::from(self.byte() % 3)),
             1 => Step::Poll,
             2 => Step::Repair,
-            3 => Step::Complete(0, 0),
-            4 => Step::Complete(self.byte().into(), self.byte().into()),
+            3 => Step::Complete {
+                status: 0,
+                command: 0,
+                unread: false,
+            },
+            4 => {
+                let (status, command) = (self.byte().into(), self.byte());
+                Step::Complete {
+                    status,
+                    command: (command & 0x7f).into(),
+                    unread: command & 0x80 != 0,
+                }
+            }
             5 => {
                 let place = self.byte();
                 let value = i32::from(self.byte() as i8) as u32;
@@ -80,7 +96,7 @@ pub fn random(seed: u64) -> Vec<u8> {
     let calm = 6 + next() % 26;
     for _ in 0..next() {
         let odd = match next() % calm {
-            0 => vec![4, next(), next() % 4],
+            0 => vec![4, next() % 24, next() & 0x83],
             1 => vec![5, next(), next()],
             // Nearly the right tag, nearly the right head.
             2 => vec![5, 10 * (next() % 2), next() % 8],

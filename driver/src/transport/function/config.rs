@@ -17,6 +17,15 @@ pub(crate) const STATUS: u16 = 0x06;
 pub(crate) const STATUS_CAPABILITIES: u16 = 1 << 4;
 /// Offset of the first capability, 8 bits.
 pub(crate) const CAPABILITIES: u16 = 0x34;
+/// Number of the capability PCI Express.
+#[cfg(feature = "sim")]
+pub(crate) const CAPABILITY_EXPRESS: u8 = 0x10;
+/// Device control, from the capability PCI Express on, 16 bits.
+#[cfg(feature = "sim")]
+pub(crate) const DEVICE_CONTROL: u16 = 8;
+/// [`DEVICE_CONTROL`]: the function is reset.
+#[cfg(feature = "sim")]
+pub(crate) const DEVICE_CONTROL_RESET: u16 = 1 << 15;
 /// Number of the capability MSI-X.
 pub(crate) const CAPABILITY_MSIX: u8 = 0x11;
 /// Message control of MSI-X, from its capability on, 16 bits.
