@@ -93,7 +93,7 @@ fn a_server_that_is_killed_in_mid_program_loses_nothing() {
         plan.in_program(after(millis), move || server.kill());
         long.run_on_cpu(&mut backend, "the device is gone");
         short.run_on_cpu(&mut backend, "out of use");
-        assert_eq!((backend.faults(), plan.missed()), (1, 0));
+        assert_eq!((backend.faults(), plan.struck()), (1, 1));
         drop((backend, plan));
         match round {
             0 => baseline = open_descriptors(),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use isa::regs;
 use systole::dma::DmaMemory;
@@ -20,10 +21,10 @@ struct State {
     in_program: Option<(Patience, InProgram)>,
     /// Memory that was allocated since the last doorbell.
     fresh: Vec<DmaMemory>,
-    /// A program is under way.
+    /// A program was submitted since [`Plan::in_program`].
     rung: bool,
-    /// Programs that ended before anything could happen in the middle of them.
-    missed: u32,
+    /// Times that something happened in the middle of a program.
+    struck: u32,
 }
 
 impl Plan {
@@ -35,12 +36,17 @@ impl Plan {
 
     /// When the driver has waited for the next program for this long, and it has not ended.
     pub fn in_program(&self, after: Patience, act: impl FnOnce() + Send + 'static) {
-        self.lock().in_program = Some((after, Box::new(act)));
+        let mut state = self.lock();
+        state.in_program = Some((after, Box::new(act)));
+        state.rung = false;
     }
 
-    /// Programs that ended before what was to happen in the middle of them.
-    pub fn missed(&self) -> u32 {
-        self.lock().missed
+    /// Times that something happened in the middle of a program. What a program was too quick for
+    /// does not happen to another one.
+    pub fn struck(&self) -> u32 {
+        let mut state = self.lock();
+        state.in_program = None;
+        state.struck
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,17 +106,27 @@ impl<T: Transport> Transport for Meddled<T> {
 
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
         let mut state = self.plan.lock();
-        let planned = match std::mem::take(&mut state.rung) {
+        let planned = match state.rung {
             true => state.in_program.take(),
             false => None,
         };
         drop(state);
         if let Some((after, act)) = planned {
+            let (start, first) = (Instant::now(), self.inner.clock());
             if self.inner.wait(after)? == Wake::Interrupt {
-                self.plan.lock().missed += 1;
+                // Perhaps one of a program before, whose completion was seen without it: then the
+                // driver comes back.
+                let cycles = self.inner.clock().zip(first);
+                let cycles = cycles.map_or(0, |(now, first)| now - first);
+                let left = Patience {
+                    cycles: after.cycles.saturating_sub(cycles),
+                    time: after.time.saturating_sub(start.elapsed()),
+                };
+                self.plan.lock().in_program = Some((left, act));
                 return Ok(Wake::Interrupt);
             }
             act();
+            self.plan.lock().struck += 1;
         }
         self.inner.wait(patience)
     }

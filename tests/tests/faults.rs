@@ -236,10 +236,10 @@ fn reset_after<F: Function + 'static>(
 ) -> bool {
     let product = Product::new(4, LONG);
     let other = rig.way.queue(1).expect("a second queue");
-    let (missed, faults) = (plan.missed(), backend.faults());
+    let (struck, faults) = (plan.struck(), backend.faults());
     plan.in_program(after, move || reset.strike(other.function()));
     let report = product.run(backend);
-    if plan.missed() > missed {
+    if plan.struck() == struck {
         assert_eq!(report.place, Place::Device, "{}", report.reason);
         return false;
     }
