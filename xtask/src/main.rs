@@ -100,7 +100,9 @@ fn execute(command: Command) -> Result<()> {
         Command::Setup { check: true } => setup::check(),
         Command::Setup { check: false } => setup::install(&setup::BASE),
         Command::Demo => demo::run(),
-        Command::Test { qemu: true, .. } => qemu::run(),
+        Command::Test {
+            full, qemu: true, ..
+        } => qemu::run(full),
         Command::Test {
             cocotb: true,
             full,

@@ -30,7 +30,7 @@ pub struct Plan<'a> {
     pub devices: &'a [&'a str],
     /// The folder in which QEMU runs, and where the console of the kernel and the messages of QEMU
     /// are kept.
-    pub work: &'a Path,
+    pub folder: &'a Path,
 }
 
 /// A machine that runs. It ends when this is dropped.
@@ -44,12 +44,12 @@ pub struct Machine {
 impl Machine {
     /// Starts a machine that has until `limit` from now to end.
     pub fn start(plan: &Plan<'_>, limit: Duration) -> Result<Self> {
-        let console = plan.work.join("console.log");
-        let messages = plan.work.join("qemu.log");
+        let console = plan.folder.join("console.log");
+        let messages = plan.folder.join("qemu.log");
         let messages = File::create(&messages)
             .with_context(|| format!("cannot create {}", messages.display()))?;
         let mut qemu = emulator(plan.packages)
-            .current_dir(plan.work)
+            .current_dir(plan.folder)
             .args(["-nodefaults", "-no-user-config", "-no-reboot"])
             .args(["-display", "none", "-monitor", "none"])
             .args(["-machine", "q35,kernel-irqchip=split,memory-backend=memory"])

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::debian;
 use crate::run::target_dir;
@@ -22,8 +22,12 @@ use machine::{Machine, Plan};
 use model::Model;
 use verdict::Verdict;
 
+/// The kernel that starts, and the first file system of the guest.
+const KERNEL: &str = "vmlinux";
+const FILE_SYSTEM: &str = "initramfs";
+
 /// How long a machine may run.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// How long QEMU waits for an answer of the card, which may be a slow simulation.
 const MESSAGE_LIMIT_MS: u32 = 60_000;
@@ -41,47 +45,91 @@ const CHECKS: [&str; 9] = [
     "unbind",
 ];
 
-/// Fetches what is missing, builds the guest, runs it and judges what it reports.
-pub fn run() -> Result<()> {
+/// A card to run with.
+struct Kind {
+    name: &'static str,
+    /// Options of its server. QEMU stops a machine for good when the error interrupt comes.
+    options: &'static [&'static str],
+    /// Whether it has a clock, so that programs take their time.
+    clocked: bool,
+}
+
+const VERILATED: Kind = Kind {
+    name: "verilated",
+    options: &["--no-error-interrupt"],
+    clocked: true,
+};
+
+const FUNCTIONAL: Kind = Kind {
+    name: "functional",
+    options: &["--no-error-interrupt", "--functional"],
+    clocked: false,
+};
+
+/// Fetches what is missing, builds the guest, runs it on the Verilated card and judges what it
+/// reports; with `full`, on the functional card too.
+pub fn run(full: bool) -> Result<()> {
     let packages = debian::install()?;
     let programs = guest::build()?;
     let work = target_dir().join("qemu");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
     let kernel = Kernel::find(&packages)?;
-    let put = |name: &str, contents: Vec<u8>| {
-        let path = work.join(name);
-        fs::write(&path, contents)
-            .with_context(|| format!("cannot write {}", path.display()))
-            .map(|()| path)
-    };
     let model = Model::prepare(&work)?;
-    let image = put("vmlinux", kernel.vmlinux()?)?;
+    write(&work.join(KERNEL), &kernel.vmlinux()?)?;
     let mut file_system = guest::file_system(&programs, &kernel)?;
     file_system.extend(&model.archive);
-    let file_system = put("initramfs", file_system)?;
-    let card = format!(
-        r#"{{"driver":"vfio-user-pci","bus":"card-port","socket":{{"type":"unix","path":"{SOCKET}"}},"x-msg-timeout":{MESSAGE_LIMIT_MS}}}"#
-    );
+    write(&work.join(FILE_SYSTEM), &file_system)?;
+    run_with(&VERILATED, &packages, &work, &model)?;
+    if full {
+        run_with(&FUNCTIONAL, &packages, &work, &model)?;
+    }
+    Ok(())
+}
+
+/// One run, in a folder of its own below `work`, which keeps what it said.
+fn run_with(kind: &Kind, packages: &Path, work: &Path, model: &Model) -> Result<()> {
+    let folder = work.join(kind.name);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let _card = Card::serve(&folder, kind.options)?;
+    println!("a machine with the {} card:", kind.name);
+    judge(kind, packages, work, &folder, model)
+        .with_context(|| format!("what was said is in {}", folder.display()))
+}
+
+fn judge(kind: &Kind, packages: &Path, work: &Path, folder: &Path, model: &Model) -> Result<()> {
     let plan = Plan {
-        packages: &packages,
-        kernel: &image,
-        file_system: &file_system,
+        packages,
+        kernel: &work.join(KERNEL),
+        file_system: &work.join(FILE_SYSTEM),
         devices: &[
             "pcie-root-port,id=edu-port,chassis=1",
             "edu,bus=edu-port",
             "pcie-root-port,id=card-port,chassis=2",
-            &card,
+            &format!(
+                r#"{{"driver":"vfio-user-pci","bus":"card-port","x-msg-timeout":{MESSAGE_LIMIT_MS},"socket":{{"type":"unix","path":"{SOCKET}"}}}}"#
+            ),
         ],
-        work: &work,
+        folder,
     };
-    let _card = Card::serve(&work, &["--functional", "--no-error-interrupt"])?;
     let mut machine = Machine::start(&plan, LIMIT)?;
     let mut verdict = Verdict::new(&CHECKS);
+    let mut reports = String::new();
     while let Some(line) = machine.line()? {
-        println!("{}", verdict.line(&line)?);
+        reports += &format!("{line}\n");
+        write(&folder.join("reports.jsonl"), reports.as_bytes())?;
+        println!("  {}", verdict.line(&line)?);
     }
     let found = verdict.end()?;
-    model.check(&found["embed"], "device")
+    model.check(&found["embed"], kind.clocked)?;
+    ensure!(
+        !kind.clocked || found["reset"]["in_time"] == true,
+        "the card was not reset while a program was under way"
+    );
+    Ok(())
+}
+
+fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    fs::write(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A whole file.

@@ -27,7 +27,9 @@ pub struct Model {
     /// What goes into the guest.
     pub archive: Vec<u8>,
     /// What the program prints for [`TEXT`] on the CPU of the host.
-    pub reference: Value,
+    reference: Value,
+    /// How many programs the functional card gets for it on the host, and their digest.
+    programs: Value,
 }
 
 impl Model {
@@ -41,8 +43,16 @@ impl Model {
             .map(PathBuf::from)
             .context("`systole info` names no folder of the model")?;
         let cache = work.join(CACHE);
-        let mut embed = systole(&["embed", "--device=cpu", "--json", "--model"]);
-        let reference = json(embed.arg(&folder).arg(TEXT).env("SYSTOLE_CACHE", &cache))?;
+        let embed = |device: &str| {
+            let mut embed = systole(&["embed", device, "--json", "--model"]);
+            json(embed.arg(&folder).arg(TEXT).env("SYSTOLE_CACHE", &cache))
+        };
+        let reference = embed("--device=cpu")?;
+        let programs = embed("--device=model-pcie")?["programs"].take();
+        ensure!(
+            programs["count"].as_u64() > Some(0) && programs["digest"].is_string(),
+            "the functional card ran no programs: {programs}"
+        );
         let mut archive = Archive::default();
         add(&mut archive, &folder, FOLDER)?;
         add(
@@ -54,15 +64,23 @@ impl Model {
         Ok(Self {
             archive: archive.finish(),
             reference,
+            programs,
         })
     }
 
-    /// Checks what the guest's program printed: the same vector, and the same bits out of every
-    /// node, which ran at `place`.
-    pub fn check(&self, found: &Value, place: &str) -> Result<()> {
+    /// Checks what the guest's program printed: the same vector, the same programs for the card,
+    /// and the same bits out of every node, which ran on the card, and took cycles if it has a
+    /// clock.
+    pub fn check(&self, found: &Value, clocked: bool) -> Result<()> {
         ensure!(
             vector(found)? == vector(&self.reference)?,
             "the guest computes another vector than the host"
+        );
+        ensure!(
+            found["programs"] == self.programs,
+            "the guest's card got other programs than the host's: {}, not {}",
+            found["programs"],
+            self.programs
         );
         let nodes = |value: &Value| -> Result<Vec<(Value, Value)>> {
             let nodes = value["nodes"].as_array().context("there are no nodes")?;
@@ -79,12 +97,14 @@ impl Model {
             bail!("the guest computes other bits in {}", found.0);
         }
         for node in found["nodes"].as_array().into_iter().flatten() {
+            let name = &node["name"];
             ensure!(
-                node["place"] == place,
-                "{} ran elsewhere than on the {place}: {}",
-                node["name"],
+                node["place"] == "device",
+                "{name} did not run on the card: {}",
                 node["reason"]
             );
+            let cycles = node["cycles"].as_u64().unwrap_or_default();
+            ensure!(!clocked || cycles > 0, "{name} took no cycles");
         }
         Ok(())
     }
