@@ -47,6 +47,10 @@ enum Command {
         /// IOMMU.
         #[arg(long, conflicts_with = "filter")]
         qemu: bool,
+        /// Start this kernel in the machine of --qemu: boot/vmlinuz-VERSION below FOLDER, with its
+        /// modules in usr/lib/modules/VERSION.
+        #[arg(long, value_name = "FOLDER", requires = "qemu")]
+        kernel: Option<PathBuf>,
         /// Run only the PCI Express endpoint against a root complex that others wrote.
         #[arg(long, conflicts_with = "qemu")]
         cocotb: bool,
@@ -101,8 +105,11 @@ fn execute(command: Command) -> Result<()> {
         Command::Setup { check: false } => setup::install(&setup::BASE),
         Command::Demo => demo::run(),
         Command::Test {
-            full, qemu: true, ..
-        } => qemu::run(full),
+            full,
+            qemu: true,
+            kernel,
+            ..
+        } => qemu::run(full, kernel.as_deref()),
         Command::Test {
             cocotb: true,
             full,

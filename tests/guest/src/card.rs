@@ -1,21 +1,23 @@
 //! The card through the kernel's vfio-pci: windows, memory behind the IOMMU, interrupts, resets.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use isa::regs;
 use serde_json::{Value, json};
 use systole::backend::Place;
 use systole::cpu::CpuBackend;
 use systole::device::{DeviceBackend, Options};
 use systole::sysfs::{Address, Sysfs};
 use systole::transport::kernel::Road;
-use systole::transport::{FunctionTransport, KernelFunction};
+use systole::transport::{Function, FunctionTransport, KernelFunction};
 
 use crate::product::Product;
 
+/// Where a kernel with iommufd shows it.
+const IOMMUFD: &str = "/dev/iommu";
 /// Shapes from the smallest on: one element, sizes that fill no tile, many tiles.
 const SHAPES: [(usize, usize, usize); 6] = [
     (1, 1, 1),
@@ -37,7 +39,7 @@ const LONG: (usize, usize, usize) = (256, 1024, 256);
 const RESET_AFTER: Duration = Duration::from_millis(100);
 
 fn open(address: Address) -> Result<DeviceBackend> {
-    let function = KernelFunction::open(&Sysfs::new("/"), address, Road::Group)?;
+    let function = KernelFunction::open(&Sysfs::new("/"), address, Road::Any)?;
     let transport = FunctionTransport::open(function)?;
     let options = Options {
         patience: PATIENCE,
@@ -47,16 +49,32 @@ fn open(address: Address) -> Result<DeviceBackend> {
     Ok(DeviceBackend::new(Box::new(transport), cpu, options)?)
 }
 
-/// This kernel has no iommufd; who asks for it learns that.
+/// The card can be had by its group and, where the kernel has one, by an iommufd, which is then
+/// what the driver takes. Who asks for one that is not there learns that.
 pub fn roads(address: Address) -> Result<Value> {
     let sysfs = Sysfs::new("/");
-    let refusal = match KernelFunction::open(&sysfs, address, Road::Iommufd) {
-        Ok(_) => bail!("the kernel of the guest has iommufd after all"),
-        Err(error) => error.to_string(),
+    let describe = |road| {
+        let function = KernelFunction::open(&sysfs, address, road);
+        function.map(|function| function.describe().to_string())
     };
-    ensure!(refusal.contains("CONFIG_VFIO_DEVICE_CDEV"), "{refusal}");
-    let function = KernelFunction::open(&sysfs, address, Road::Any)?;
-    Ok(json!({"taken": systole::transport::Function::describe(&function), "iommufd": refusal}))
+    let group = describe(Road::Group)?;
+    let (best, iommufd) = match Path::new(IOMMUFD).exists() {
+        true => {
+            let iommufd = describe(Road::Iommufd)?;
+            (iommufd.clone(), iommufd)
+        }
+        false => match describe(Road::Iommufd) {
+            Ok(card) => bail!("{card} was opened without {IOMMUFD}"),
+            Err(error) => (group, error.to_string()),
+        },
+    };
+    let taken = describe(Road::Any)?;
+    ensure!(taken == best, "the driver takes {taken}, not {best}");
+    ensure!(
+        taken == iommufd || iommufd.contains("CONFIG_VFIO_DEVICE_CDEV"),
+        "{iommufd}"
+    );
+    Ok(json!({"taken": taken, "iommufd": iommufd}))
 }
 
 /// Products of all shapes run on the card and are right to the bit.
@@ -83,13 +101,9 @@ pub fn interrupts(address: Address) -> Result<Value> {
     let mut card = open(address)?;
     let product = Product::new(16, 64, 16);
     let before = msix_count()?;
-    let status = regs::of_queue(0, regs::IRQ_STATUS);
     for done in 1..=INTERRUPTS {
         product.run(&mut card)?;
-        // A host that saw the result in time has not cleared the interrupt, which then is not
-        // raised anew.
-        card.transport().write(status, regs::IRQ_COMPLETION)?;
-        // It may also see a result before the interrupt has found its way.
+        // The result may be seen before the interrupt has found its way.
         let start = Instant::now();
         while msix_count()? - before < done && start.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(1));

@@ -11,19 +11,24 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{entries, files, read};
 
-/// Modules that the guest loads, in an order in which each finds what it needs. Debian's kernels
-/// are built without iommufd, so the older interface of groups and containers is the only one.
-pub const MODULES: [&str; 5] = [
+/// Modules that the guest loads, in an order in which each finds what it needs.
+const MODULES: [&str; 6] = [
     "irqbypass",
+    OPTIONAL,
     "vfio",
     "vfio_iommu_type1",
     "vfio-pci-core",
     "vfio-pci",
 ];
 
+/// Debian's kernels are built without it: there, the older interface of groups and containers is
+/// the only one.
+const OPTIONAL: &str = "iommufd";
+
 /// The kernel in an unpacked package.
 pub struct Kernel {
     image: PathBuf,
+    /// The folder of its modules and of lists of them.
     modules: PathBuf,
 }
 
@@ -37,7 +42,7 @@ impl Kernel {
         };
         let version = file_name(image).trim_start_matches("vmlinuz-");
         Ok(Self {
-            modules: root.join("usr/lib/modules").join(version).join("kernel"),
+            modules: root.join("usr/lib/modules").join(version),
             image: image.clone(),
         })
     }
@@ -48,20 +53,45 @@ impl Kernel {
         vmlinux(&image).with_context(|| format!("in {}", self.image.display()))
     }
 
-    /// The modules that the guest loads: names and contents, in order.
+    /// The modules that the guest loads: names and contents, in order. What is built into the
+    /// kernel needs none.
     pub fn modules(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
-        let files = files(&self.modules)?;
-        let module = |name: &'static str| {
-            let path = files
-                .iter()
-                .find(|path| file_name(path).split('.').next() == Some(name))
-                .with_context(|| format!("no module {name} in {}", self.modules.display()))?;
-            let packed = read(path)?;
-            let contents = unpack(&packed).with_context(|| format!("in {}", path.display()))?;
-            Ok((name, contents))
+        let folder = self.modules.join("kernel");
+        let files = match folder.is_dir() {
+            true => files(&folder)?,
+            false => Vec::new(),
         };
-        MODULES.into_iter().map(module).collect()
+        let built_in = read(&self.modules.join("modules.builtin"))?;
+        let built_in = String::from_utf8_lossy(&built_in);
+        let mut modules = Vec::new();
+        for name in MODULES {
+            if let Some(path) = files.iter().find(|path| is_module(path, name)) {
+                let contents = unpack(&read(path)?);
+                let contents = contents.with_context(|| format!("in {}", path.display()))?;
+                modules.push((name, contents));
+            } else if !built_in
+                .lines()
+                .any(|line| is_module(Path::new(line), name))
+            {
+                ensure!(
+                    name == OPTIONAL,
+                    "no module {name} in {}",
+                    self.modules.display()
+                );
+            }
+        }
+        Ok(modules)
     }
+}
+
+/// Whether a file, packed or not, is the module `name`.
+fn is_module(path: &Path, name: &str) -> bool {
+    let mut parts = file_name(path).split('.');
+    // The kernel writes both signs for the same.
+    parts
+        .next()
+        .is_some_and(|stem| stem.replace('_', "-") == name.replace('_', "-"))
+        && parts.next() == Some("ko")
 }
 
 /// The kernel that a bzImage holds (Linux documentation, x86 boot protocol 2.08 or later).

@@ -27,7 +27,7 @@ const KERNEL: &str = "vmlinux";
 const FILE_SYSTEM: &str = "initramfs";
 
 /// How long a machine may run.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// How long QEMU waits for an answer of the card, which may be a slow simulation.
 const MESSAGE_LIMIT_MS: u32 = 60_000;
@@ -67,13 +67,14 @@ const FUNCTIONAL: Kind = Kind {
 };
 
 /// Fetches what is missing, builds the guest, runs it on the Verilated card and judges what it
-/// reports; with `full`, on the functional card too.
-pub fn run(full: bool) -> Result<()> {
+/// reports; with `full`, on the functional card too. `kernel` is another root folder to take the
+/// kernel from.
+pub fn run(full: bool, kernel: Option<&Path>) -> Result<()> {
     let packages = debian::install()?;
     let programs = guest::build()?;
     let work = target_dir().join("qemu");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
-    let kernel = Kernel::find(&packages)?;
+    let kernel = Kernel::find(kernel.unwrap_or(&packages))?;
     let model = Model::prepare(&work)?;
     write(&work.join(KERNEL), &kernel.vmlinux()?)?;
     let mut file_system = guest::file_system(&programs, &kernel)?;
