@@ -11,6 +11,10 @@ use crate::Errno;
 use crate::message::{Command, Header, Kind, NO_REPLY};
 use crate::socket::{Fault, Message, Socket};
 
+/// Number of every command that gets no reply, and of no other: there are servers that refuse such
+/// a command all the same.
+const POSTED: u16 = u16::MAX;
+
 /// Why a command has no result.
 #[derive(Debug)]
 pub enum CallError {
@@ -91,14 +95,10 @@ impl Calls {
 
     /// Sends a command that gets no reply.
     pub fn post(&self, command: Command, parts: [&[u8]; 2]) -> Result<(), CallError> {
-        let id = {
-            let mut state = self.state();
-            if state.ended {
-                return Err(CallError::Gone);
-            }
-            state.free_id().ok_or(CallError::Timeout)?
-        };
-        let mut header = header(id, command, parts);
+        if self.state().ended {
+            return Err(CallError::Gone);
+        }
+        let mut header = header(POSTED, command, parts);
         header.flags |= NO_REPLY;
         self.socket.send(&header, parts, &[]).map_err(|_| {
             self.end();
@@ -112,6 +112,9 @@ impl Calls {
     /// A reply that nobody asked for.
     pub fn deliver(&self, reply: Message) -> Result<(), u16> {
         let id = reply.header.id;
+        if id == POSTED && reply.header.is_error() {
+            return Ok(());
+        }
         let mut state = self.state();
         if let Some(sender) = state.waiting.remove(&id) {
             // Who gave up meanwhile looks once more.
@@ -167,9 +170,9 @@ pub fn refuse(socket: &Socket, to: &Header, errno: Errno) -> io::Result<()> {
 impl State {
     /// A number that no command bears whose reply may still come.
     fn free_id(&mut self) -> Option<u16> {
-        for _ in 0..=u16::MAX {
+        for _ in 0..POSTED {
             let id = self.next;
-            self.next = id.wrapping_add(1);
+            self.next = (id + 1) % POSTED;
             if !self.waiting.contains_key(&id) && !self.given_up.contains(&id) {
                 return Some(id);
             }
@@ -181,7 +184,7 @@ impl State {
         if self.ended {
             return Err(CallError::Gone);
         }
-        // Who left 65,536 commands unanswered answers none any more.
+        // Who left 65,535 commands unanswered answers none any more.
         let id = self.free_id().ok_or(CallError::Timeout)?;
         self.waiting.insert(id, sender);
         Ok(id)
