@@ -3,6 +3,7 @@
 
 #![cfg(feature = "sim")]
 
+#[expect(dead_code, reason = "the server here is not ours")]
 mod road;
 
 use std::collections::BTreeMap;

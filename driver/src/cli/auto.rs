@@ -1,26 +1,35 @@
 //! `--device auto`: each product runs where the cost model foresees it to end first.
 //!
-//! The card here is simulated, so its clock is that of the simulation. It is opened when the first
-//! product is to run on it, because that may take longer than all the work on the CPU.
+//! A card in a slot that can be used is opened and measured at once. Without one a simulated card
+//! takes its place, whose clock is that of the simulation; it is opened when the first product is to
+//! run on it, because that may take longer than all the work on the CPU.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-use systole::backend::{Backend, BackendError, Outcome, Place};
+use isa::config::Config;
+use systole::backend::{Backend, BackendError, NodeReport, Outcome, Place};
 use systole::compile::{Shape, best};
 use systole::cpu::CpuBackend;
 use systole::device::DeviceBackend;
-use systole::matmul::{Finish, Layout, MatMul, Rhs};
+use systole::matmul::{Finish, Layout, MatMul, Rhs, Weights};
 use systole::sched::{Rates, Timing, choose};
+use systole::sysfs::{Address, Sysfs};
 
 use super::card::{Surroundings, open_card};
 use super::device::{Device, MachineArgs};
 use super::failure::Failure;
+use super::say;
+use super::slot::{Slot, first};
 
 /// Cycles a second at which a simulated 16x16 card is assumed to run, until it has run.
 const ASSUMED_HZ: f64 = 500_000.0;
 /// Seconds that a program costs outside of the card.
 const OVERHEAD: f64 = 50e-6;
+/// Product of a measurement, as encoders have them.
+const M: usize = 128;
+const K: usize = 384;
+const N: usize = 384;
 /// Shapes whose price is remembered.
 const MOST_PRICES: usize = 4096;
 
@@ -29,14 +38,18 @@ pub struct Auto {
     machine: MachineArgs,
     cpu: CpuBackend,
     rates: Rates,
+    /// Shape of the card.
+    config: Config,
     /// Foreseen cycles of shapes that came before.
     prices: HashMap<Shape, u64>,
     card: Card,
+    /// What `card` stands for, for people.
+    found: String,
     name: String,
 }
 
 enum Card {
-    /// Not needed so far.
+    /// The simulated one, not needed so far.
     Closed,
     Open(Box<DeviceBackend>),
     /// It cannot be opened; says why.
@@ -44,22 +57,48 @@ enum Card {
 }
 
 impl Auto {
-    /// Measures the CPU; opens nothing.
+    /// Measures the CPU, and opens and measures a card in a slot if one can be used. Where there is
+    /// one that cannot, a warning says why.
     pub fn new(machine: MachineArgs) -> Self {
         let mut cpu = machine.cpu();
-        let rates = Rates {
+        let mut rates = Rates {
             card_hz: ASSUMED_HZ,
             cpu_macs: measure(&mut cpu),
             overhead: OVERHEAD,
         };
+        let mut config = machine.config.0;
+        let mut name = format!("auto ({}, simulated card)", cpu.name());
+        let simulated = "the simulated one is taken to run";
+        let open = |address| open_slot(&machine, address);
+        let (card, found) = match first(&Sysfs::new(&machine.sysfs), open) {
+            Slot::Open((card, hz)) => {
+                (rates.card_hz, config) = (hz, *card.config());
+                name = format!("auto ({}, {})", cpu.name(), card.name());
+                let found = format!("{} was measured at", card.name());
+                (Card::Open(card), found)
+            }
+            Slot::Unusable(why) => {
+                say(format_args!(
+                    "warning: no card in a slot can be used, so the simulated one takes its place: \
+                     {why}"
+                ));
+                let found = format!("no card of this machine can be used; {simulated}");
+                (Card::Closed, found)
+            }
+            Slot::Empty => {
+                let found = format!("no card is in this machine; {simulated}");
+                (Card::Closed, found)
+            }
+        };
         tracing::debug!(?rates, "measured for the cost model");
-        let name = format!("auto ({}, simulated card)", cpu.name());
         Self {
             machine,
             cpu,
             rates,
+            config,
             prices: HashMap::new(),
-            card: Card::Closed,
+            card,
+            found,
             name,
         }
     }
@@ -75,8 +114,8 @@ impl Auto {
     /// What the decision rests on, for people.
     pub fn basis(&self) -> String {
         format!(
-            "auto: no card is in this machine; the simulated one is taken to run {:.1} M cycles/s, \
-             the CPU was measured at {:.1} G MAC/s",
+            "auto: {} {:.1} M cycles/s, the CPU was measured at {:.1} G MAC/s",
+            self.found,
             self.rates.card_hz / 1e6,
             self.rates.cpu_macs / 1e9
         )
@@ -96,7 +135,7 @@ impl Auto {
         if self.prices.len() >= MOST_PRICES {
             self.prices.clear();
         }
-        let config = &self.machine.config.0;
+        let config = &self.config;
         let price = || best(&shape, config, &Timing::default()).1;
         let cycles = *self.prices.entry(shape).or_insert_with(price);
         (choose(job.macs(), cycles, &self.rates).place, cycles)
@@ -107,8 +146,7 @@ impl Auto {
         if let Card::Closed = self.card {
             self.card = match open_card(&Device::Sim, &self.machine, &Surroundings::default()) {
                 Ok(card) => Card::Open(Box::new(card)),
-                Err(Failure::Device(why) | Failure::Failed(why)) => Card::Absent(why),
-                Err(_) => Card::Absent("the simulated card cannot be opened".into()),
+                Err(failure) => Card::Absent(why(failure)),
             };
         }
         match &self.card {
@@ -171,26 +209,65 @@ impl Backend for Auto {
     }
 }
 
-/// Multiply-accumulates a second of the CPU kernels, on a product as encoders have them. The first
-/// run warms caches and threads up.
+/// Opens the card at `address`; with the cycles that it makes in a second, or why it is of no use.
+fn open_slot(machine: &MachineArgs, address: Address) -> Result<(Box<DeviceBackend>, f64), String> {
+    let mut card = open_card(&Device::Vfio(address), machine, &Surroundings::default())
+        .map(Box::new)
+        .map_err(why)?;
+    // Weights stay on the card.
+    let weights = Weights::new(K, N, Layout::RowMajor, vec![1; K * N]);
+    let (seconds, report) = fastest(&mut *card, Rhs::Kept(&weights));
+    match (report.place, report.cycles) {
+        (Place::Device, Some(cycles)) => {
+            let hz = cycles as f64 / (seconds - OVERHEAD).max(1e-9);
+            Ok((card, hz))
+        }
+        (Place::Device, None) => Err("the card does not count its cycles".into()),
+        (Place::Cpu, _) => Err(report.reason),
+    }
+}
+
+fn why(failure: Failure) -> String {
+    match failure {
+        Failure::Device(why) | Failure::Failed(why) | Failure::Usage(why) | Failure::Input(why) => {
+            why
+        }
+        Failure::Closed => "the card cannot be opened".into(),
+    }
+}
+
+/// Multiply-accumulates a second of the CPU kernels.
 fn measure(cpu: &mut CpuBackend) -> f64 {
-    let (m, k, n) = (128, 384, 384);
-    let (a, b) = (vec![1; m * k], vec![1; k * n]);
+    let (seconds, report) = fastest(cpu, Rhs::Once(Layout::RowMajor, &[1; K * N]));
+    report.macs as f64 / seconds.max(1e-9)
+}
+
+/// Seconds that a product of a measurement takes at least, and the report of that run. The first
+/// run warms caches and threads up.
+fn fastest(backend: &mut dyn Backend, b: Rhs<'_>) -> (f64, NodeReport) {
     let job = MatMul {
         name: "measurement",
-        m,
-        k,
-        n,
-        a: &a,
-        b: Rhs::Once(Layout::RowMajor, &b),
+        m: M,
+        k: K,
+        n: N,
+        a: &[1; M * K],
+        b,
         finish: Finish::Raw,
     };
-    let mut best = f64::INFINITY;
+    let mut best = (
+        f64::INFINITY,
+        NodeReport::new(&job, Place::Cpu, "it was not run", 0.0),
+    );
     for _ in 0..3 {
         let start = Instant::now();
         // Its parts fit each other by construction.
-        let _ = cpu.run(std::slice::from_ref(&job));
-        best = best.min(start.elapsed().as_secs_f64());
+        let outcomes = backend.run(std::slice::from_ref(&job)).unwrap_or_default();
+        let seconds = start.elapsed().as_secs_f64();
+        if let Some(outcome) = outcomes.into_iter().next()
+            && seconds < best.0
+        {
+            best = (seconds, outcome.report);
+        }
     }
-    job.macs() as f64 / best.max(1e-9)
+    best
 }

@@ -158,7 +158,7 @@ pub fn open_card(
         Device::ModelPcie => functional(config)?,
         Device::Vfio(address) => {
             let road = machine.vfio.into();
-            let function = KernelFunction::open(&Sysfs::default(), *address, road)
+            let function = KernelFunction::open(&Sysfs::new(&machine.sysfs), *address, road)
                 .map_err(|error| refused(&error))?;
             Box::new(FunctionTransport::open(function).map_err(|error| refused(&error))?)
         }

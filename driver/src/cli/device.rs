@@ -14,8 +14,9 @@ use systole::transport::kernel::Road;
 /// Where products run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// Wherever the cost model foresees each product to end first. The simulated card is slower
-    /// than the CPU for nearly all, so it is not chosen only because it is there.
+    /// Wherever the cost model foresees each product to end first: on the CPU or on the first card in
+    /// a slot that can be used. Without one the simulated card takes its place; it is slower than the
+    /// CPU for nearly all, so it is not chosen only because it is there.
     Auto,
     /// The CPU kernels.
     Cpu,
@@ -36,8 +37,9 @@ pub enum Device {
 /// Help for options that choose where products run.
 pub const DEVICES: &str = "\
 Where products run:
-  auto                where the cost model foresees each product to end first (the simulated card is
-                      slower than the CPU for nearly all)
+  auto                where the cost model foresees each product to end first: the CPU or a card of this
+                      machine that is ready for use, and without one the simulated card, which is
+                      slower than the CPU for nearly all
   cpu                 the CPU kernels
   sim                 the Verilated card in this process, cycle by cycle
   sim-pcie            the same behind its PCIe endpoint and a model of the link
@@ -139,6 +141,9 @@ pub struct MachineArgs {
     /// The kernel's way to a card in this machine (with --device vfio:ADDRESS).
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Any)]
     pub vfio: Way,
+    /// A folder that stands for `/` where cards are looked for.
+    #[arg(long, value_name = "ROOT", default_value = "/", hide = true)]
+    pub sysfs: PathBuf,
 }
 
 impl Default for MachineArgs {
@@ -147,6 +152,7 @@ impl Default for MachineArgs {
             config: ArraySize(Config::default()),
             threads: None,
             vfio: Way::Any,
+            sysfs: "/".into(),
         }
     }
 }

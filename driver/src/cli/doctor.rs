@@ -1,6 +1,7 @@
 //! `systole doctor`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
@@ -8,12 +9,15 @@ use systole::backend::Place;
 use systole::matmul::{Finish, Layout, MatMul, Rhs};
 use systole::model::cache;
 use systole::model::fetch::{KNOWN, KnownModel};
+use systole::sysfs::{Sysfs, SysfsError};
 
 use super::card::{Engine, Surroundings};
 use super::device::{Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::gemm::run_one;
+use super::pci::{self, cards};
 use super::print_json;
+use super::table::known;
 
 /// Check that everything is there, and say how to get what is not.
 #[derive(clap::Args)]
@@ -21,6 +25,9 @@ pub struct Args {
     /// Print one object of JSON.
     #[arg(long)]
     json: bool,
+    /// A folder that stands for `/` where cards are looked for.
+    #[arg(long, value_name = "ROOT", default_value = "/", hide = true)]
+    sysfs: PathBuf,
 }
 
 /// One thing that was looked for.
@@ -44,6 +51,11 @@ struct Json<'a> {
     /// Whether everything that is required is there.
     ready: bool,
     checks: &'a [Check],
+    /// The cards in slots, as `systole device list --json` prints them. Nothing needs them.
+    cards: &'a [pci::Device],
+    /// Why they cannot be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cards_error: Option<String>,
 }
 
 /// Runs the command.
@@ -55,12 +67,18 @@ pub fn run(args: Args) -> Result<()> {
         .iter()
         .filter(|check| check.required && !check.present);
     let missing = missing.count();
+    let (cards, cards_error) = match cards(&Sysfs::new(args.sysfs)) {
+        Ok(cards) => (cards, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
     let printed = match args.json {
         true => print_json(&Json {
             ready: missing == 0,
             checks: &checks,
+            cards: &cards,
+            cards_error: cards_error.map(|error| error.to_string()),
         }),
-        false => print(&checks),
+        false => print(&checks).and_then(|()| print_cards(&cards, cards_error.as_ref())),
     };
     // What is missing stays missing where a reader leaves early.
     match missing {
@@ -88,6 +106,41 @@ fn print(checks: &[Check]) -> Result<()> {
         writeln!(out, "{state}  {name} (for {needed_for}): {detail}")?;
         if let Some(fix) = &check.fix {
             writeln!(out, "          to get it: {fix}")?;
+        }
+    }
+    Ok(())
+}
+
+fn print_cards(cards: &[pci::Device], error: Option<&SysfsError>) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if cards.is_empty() {
+        let found = error.map_or("none is in this machine".into(), ToString::to_string);
+        writeln!(
+            out,
+            "optional  cards in slots (for --device vfio:ADDRESS): {found}"
+        )?;
+    }
+    for card in cards {
+        let state = if card.ready { "ok      " } else { "optional" };
+        let address = &card.address;
+        writeln!(
+            out,
+            "{state}  card {address} (for --device vfio:{address}): driver {}, IOMMU {}, group {}",
+            known(card.driver.as_ref(), Clone::clone),
+            known(card.iommu.as_ref(), Clone::clone),
+            known(card.group, |number| number.to_string()),
+        )?;
+        match card.ready {
+            true => writeln!(
+                out,
+                "          to use it: systole embed --device vfio:{address}; auto takes the first \
+                 card that is ready by itself"
+            )?,
+            false => {
+                for obstacle in &card.obstacles {
+                    writeln!(out, "          to use it: {obstacle}")?;
+                }
+            }
         }
     }
     Ok(())

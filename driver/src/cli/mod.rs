@@ -15,6 +15,7 @@ mod pci;
 mod progress;
 mod report;
 mod similarity;
+mod slot;
 mod table;
 mod texts;
 

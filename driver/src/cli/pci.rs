@@ -67,17 +67,21 @@ struct One {
 
 /// A device as `--json` prints it.
 #[derive(Serialize)]
-struct Device {
-    address: String,
+pub struct Device {
+    /// Where it sits.
+    pub address: String,
     /// Whether it is a Systole card.
     card: bool,
     vendor: String,
     device: String,
     class: String,
     revision: u8,
-    driver: Option<String>,
-    iommu: Option<String>,
-    group: Option<u32>,
+    /// The driver that has it.
+    pub driver: Option<String>,
+    /// Name of the IOMMU in front of it.
+    pub iommu: Option<String>,
+    /// Number of its IOMMU group.
+    pub group: Option<u32>,
     /// The other devices of the group.
     neighbours: Vec<Neighbour>,
     bars: Vec<Bar>,
@@ -88,9 +92,9 @@ struct Device {
     /// The file that programs open.
     file: Option<PathBuf>,
     /// Whether this user can use it now.
-    ready: bool,
+    pub ready: bool,
     /// Why not, and what to do.
-    obstacles: Vec<String>,
+    pub obstacles: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -166,13 +170,23 @@ fn reset(sysfs: &Sysfs, address: Address) -> Result<()> {
     function.reset().map_err(|error| failed(&error))
 }
 
-fn list(sysfs: &Sysfs, all: bool, json: bool) -> Result<()> {
+/// The cards of this machine.
+///
+/// # Errors
+/// PCI devices cannot be listed.
+pub fn cards(sysfs: &Sysfs) -> std::result::Result<Vec<Device>, SysfsError> {
+    devices(sysfs, false)
+}
+
+fn devices(sysfs: &Sysfs, all: bool) -> std::result::Result<Vec<Device>, SysfsError> {
     let mut devices = sysfs.devices()?;
     devices.retain(|device| all || device.is_card());
-    let devices: Vec<Device> = devices
-        .iter()
-        .map(|device| Device::new(sysfs, device))
-        .collect();
+    let shown = devices.iter().map(|device| Device::new(sysfs, device));
+    Ok(shown.collect())
+}
+
+fn list(sysfs: &Sysfs, all: bool, json: bool) -> Result<()> {
+    let devices = devices(sysfs, all)?;
     if json {
         return print_json(&List { devices });
     }
