@@ -143,6 +143,20 @@ impl DeviceBackend {
         &mut *self.transport
     }
 
+    /// Looks after the card while there is no work for it; says whether it can be used. A card that
+    /// the kernel takes back, to unbind or remove it, is let go here: every run looks for that wish
+    /// too, but a program that has none would keep whoever waits for the card waiting. To be called
+    /// now and then by those who wait for work of their own; through the kernel it costs a look into
+    /// memory.
+    pub fn tend(&mut self) -> bool {
+        if let Link::Up(_) = self.link
+            && let Err(error) = self.catch_up()
+        {
+            self.recover(&error.to_string());
+        }
+        matches!(self.link, Link::Up(_))
+    }
+
     /// Decides where each job runs.
     fn decide(&mut self, jobs: &[MatMul<'_>]) -> Vec<Progress> {
         let down = match &self.link {

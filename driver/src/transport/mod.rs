@@ -116,10 +116,11 @@ pub trait Transport: Send {
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError>;
 
     /// Asks whether what the card has done since the last time may be believed: completions do not
-    /// tell when a write was lost on its way.
+    /// tell when a write was lost on its way; and whether the card is still this program's to use.
     ///
     /// # Errors
-    /// [`TransportError::Alarm`], once for each way to the card.
+    /// [`TransportError::Alarm`], once for each way to the card; [`TransportError::ResetElsewhere`];
+    /// [`TransportError::Gone`], also when its owner wants it back.
     fn check(&mut self) -> Result<(), TransportError> {
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! are laid out for it beforehand, so that only the driver's own work is left.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use isa::command::{Command, Load, Operation};
@@ -21,6 +21,8 @@ pub struct Null {
     memory: Mutex<Option<(u64, Arc<HostMemory>)>>,
     /// Alarms, of which there are none.
     alarms: AtomicU64,
+    /// Its owner wants it back.
+    pub wanted: AtomicBool,
 }
 
 impl Null {
@@ -100,6 +102,15 @@ impl Function for Null {
         unreachable!("every completion is there before it is asked for")
     }
 
+    fn check(&self) -> Result<(), TransportError> {
+        match self.wanted.load(Ordering::Acquire) {
+            true => Err(TransportError::Gone {
+                why: "its owner wants it back".into(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     fn alarms(&self) -> u64 {
         self.alarms.load(Ordering::Acquire)
     }
@@ -134,6 +145,7 @@ impl Bench {
                 .collect(),
             memory: Mutex::new(None),
             alarms: AtomicU64::new(0),
+            wanted: AtomicBool::new(false),
         };
         let mut transport = FunctionTransport::open(null).expect("it is a card");
         let queue = QueuePair::start(&mut transport, 0, log2, 0).expect("there is memory");

@@ -81,6 +81,15 @@ pub trait Function: DmaSpace {
     /// What the last alarm was about.
     fn alarm(&self) -> String;
 
+    /// Fails once the function is to be let go, because its owner takes it back. Whoever uses it asks
+    /// before each piece of work and while it waits, so that this must cost next to nothing.
+    ///
+    /// # Errors
+    /// [`TransportError::Gone`].
+    fn check(&self) -> Result<(), TransportError> {
+        Ok(())
+    }
+
     /// Lets a card in this process run for a moment; others run by themselves.
     ///
     /// # Errors

@@ -184,6 +184,7 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
 
     fn check(&mut self) -> Result<(), TransportError> {
         self.check_resets()?;
+        self.card.function.check()?;
         let alarms = self.card.function.alarms();
         if alarms != self.alarms {
             self.alarms = alarms;

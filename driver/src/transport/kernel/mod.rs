@@ -126,17 +126,6 @@ impl KernelFunction {
         })
     }
 
-    /// Fails once the kernel wants the device back.
-    fn check(&self) -> Result<(), TransportError> {
-        match self.reports.as_ref().is_some_and(Reports::leaving) {
-            true => Err(TransportError::Gone {
-                why: "the kernel takes it back, because it is removed or given to another driver"
-                    .into(),
-            }),
-            false => Ok(()),
-        }
-    }
-
     /// The part of a window in which `bytes` from `offset` on are mapped, and where in it.
     fn part(&self, bar: u8, offset: u32, bytes: u64) -> Option<(&Mapping, usize)> {
         let offset = u64::from(offset);
@@ -340,9 +329,14 @@ impl Function for KernelFunction {
         "the kernel reports an error of the card's PCIe link (see `dmesg`)".into()
     }
 
-    fn progress(&self) -> Result<(), TransportError> {
-        // Those who look into memory instead of waiting are to hear of it as well.
-        self.check()
+    fn check(&self) -> Result<(), TransportError> {
+        match self.reports.as_ref().is_some_and(Reports::leaving) {
+            true => Err(TransportError::Gone {
+                why: "the kernel takes it back, because it is removed or given to another driver"
+                    .into(),
+            }),
+            false => Ok(()),
+        }
     }
 
     fn reset(&self) -> Result<(), TransportError> {
