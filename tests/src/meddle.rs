@@ -23,6 +23,9 @@ struct State {
     fresh: Vec<DmaMemory>,
     /// A program was submitted since [`Plan::in_program`].
     rung: bool,
+    /// When the driver first looked for the end of that program without sleeping, and the clock
+    /// then.
+    spinning: Option<(Instant, Option<u64>)>,
     /// Times that something happened in the middle of a program.
     struck: u32,
 }
@@ -39,6 +42,7 @@ impl Plan {
         let mut state = self.lock();
         state.in_program = Some((after, Box::new(act)));
         state.rung = false;
+        state.spinning = None;
     }
 
     /// Times that something happened in the middle of a program. What a program was too quick for
@@ -136,6 +140,25 @@ impl<T: Transport> Transport for Meddled<T> {
     }
 
     fn progress(&mut self) -> Result<(), TransportError> {
+        let mut state = self.plan.lock();
+        if state.rung
+            && let Some((after, act)) = state.in_program.take()
+        {
+            let clock = self.inner.clock();
+            let (start, first) = *state
+                .spinning
+                .get_or_insert_with(|| (Instant::now(), clock));
+            let cycles = clock.zip(first).map_or(0, |(now, first)| now - first);
+            let is_due = cycles >= after.cycles || start.elapsed() >= after.time;
+            match is_due {
+                true => {
+                    drop(state);
+                    act();
+                    self.plan.lock().struck += 1;
+                }
+                false => state.in_program = Some((after, act)),
+            }
+        }
         self.inner.progress()
     }
 

@@ -13,10 +13,10 @@ use isa::queue::{SUBMISSION_WORDS, Submission};
 use isa::regs;
 use pcie::config_space::registers::{DEVICE_CONTROL, DEVICE_CONTROL_RESET};
 use pcie::root::{self, Fault, FaultKind};
-use sim::function::Function as _;
-use sim::{LinkOptions, RtlCard};
+use sim::function::Function as SimFunction;
+use sim::{FunctionalCard, LinkOptions, RtlCard};
 use systole::backend::Place;
-use systole::device::{DeviceBackend, Options};
+use systole::device::{DeviceBackend, Options, Waiting};
 use systole::dma::DmaMemory;
 use systole::queue::{QueueError, reset, reset_queue};
 use systole::transport::{Function, Patience, Transport};
@@ -225,8 +225,19 @@ impl Reset {
     }
 }
 
+/// A driver that would wait for longer than anybody watches a test.
+fn patient(waiting: Waiting) -> Options {
+    Options {
+        waiting,
+        patience: Duration::from_secs(3600),
+        ..Options::default()
+    }
+}
+
+const WAITINGS: [Waiting; 2] = [Waiting::Interrupt, Waiting::Spinning];
+
 /// Somebody else resets the function after the driver has waited for so long; says whether that was
-/// in the middle of a program.
+/// in the middle of a program. The driver finds out at once.
 fn reset_after<F: Function + 'static>(
     rig: &Rig<RtlCard, F>,
     backend: &mut DeviceBackend,
@@ -254,50 +265,88 @@ fn reset_after<F: Function + 'static>(
 #[test]
 fn resets_from_outside_in_this_process() {
     let rig = local(card());
-    let (mut backend, plan) = start(&rig);
     let product = Product::new(4, LONG);
     let now = || rig.way.clock().expect("it has one");
-    let begin = now();
-    product.run_on_card(&mut backend);
-    let most = now() - begin;
-    let rounds = if full() { 60 } else { 12 };
+    let rounds = if full() { 60 } else { 8 };
     let mut rng = Rng::new(1);
-    let mut struck = 0;
-    for reset in [Reset::ByConfiguration, Reset::ByRequest] {
-        for round in 0..rounds {
-            let cycles = most * round / rounds + rng.below(most / rounds);
-            let after = Patience {
-                cycles,
-                time: Duration::MAX,
-            };
-            struck += u64::from(reset_after(&rig, &mut backend, &plan, reset, after));
+    for waiting in WAITINGS {
+        let plan = Plan::default();
+        let mut backend = rig.backend(0, &plan, patient(waiting));
+        let begin = now();
+        product.run_on_card(&mut backend);
+        let most = now() - begin;
+        let mut struck = 0;
+        for reset in [Reset::ByConfiguration, Reset::ByRequest] {
+            for round in 0..rounds {
+                let cycles = most * round / rounds + rng.below(most / rounds);
+                let after = Patience {
+                    cycles,
+                    time: Duration::MAX,
+                };
+                struck += u64::from(reset_after(&rig, &mut backend, &plan, reset, after));
+            }
         }
+        // The program is shorter than the whole time.
+        assert!(struck > rounds, "{waiting:?}: {struck} of {}", 2 * rounds);
     }
-    // The program is shorter than the whole time.
-    assert!(struck > rounds, "{struck} of {}", 2 * rounds);
 }
 
 #[test]
 fn resets_from_outside_behind_a_socket() {
     let server = Served::new(card());
     let rig = server.open();
-    let plan = Plan::default();
-    let options = Options {
-        // For so long the driver waits for a completion that does not come any more.
-        patience: Duration::from_secs(2),
-        ..Options::default()
-    };
-    let mut backend = rig.backend(0, &plan, options);
-    for reset in [Reset::ByConfiguration, Reset::ByRequest] {
-        for millis in [0, 15] {
-            let after = Patience {
-                cycles: u64::MAX,
-                time: Duration::from_millis(millis),
-            };
-            reset_after(&rig, &mut backend, &plan, reset, after);
+    for waiting in WAITINGS {
+        let plan = Plan::default();
+        let mut backend = rig.backend(0, &plan, patient(waiting));
+        for reset in [Reset::ByConfiguration, Reset::ByRequest] {
+            for millis in [0, 15] {
+                let after = Patience {
+                    cycles: u64::MAX,
+                    time: Duration::from_millis(millis),
+                };
+                reset_after(&rig, &mut backend, &plan, reset, after);
+            }
         }
+        assert!(backend.faults() >= 2, "no reset came in time");
     }
-    assert!(backend.faults() >= 2, "no reset came in time");
+    server.end();
+}
+
+/// Somebody else resets the function just before a program is made known to it: its doorbell says
+/// nothing to a queue that is off, so nothing ever comes of it.
+fn a_reset_before_a_doorbell<C: SimFunction + 'static, F: Function + 'static>(rig: &Rig<C, F>) {
+    let product = Product::new(7, SHORT);
+    for waiting in WAITINGS {
+        let plan = Plan::default();
+        let mut backend = rig.backend(0, &plan, patient(waiting));
+        for reset in [Reset::ByConfiguration, Reset::ByRequest] {
+            product.run_on_card(&mut backend);
+            let other = rig.way.queue(1).expect("a second queue");
+            plan.at_doorbell(move |_| reset.strike(other.function()));
+            product.run_on_cpu(&mut backend, "somebody else has reset it");
+        }
+        product.run_on_card(&mut backend);
+        assert_eq!(backend.faults(), 2);
+    }
+}
+
+fn functional() -> FunctionalCard {
+    FunctionalCard::new(&Config::with_array(4, 4)).expect("a card")
+}
+
+#[test]
+fn a_reset_before_a_doorbell_in_this_process() {
+    a_reset_before_a_doorbell(&local(functional()));
+    a_reset_before_a_doorbell(&local(card()));
+}
+
+#[test]
+fn a_reset_before_a_doorbell_behind_a_socket() {
+    let server = Served::new(functional());
+    a_reset_before_a_doorbell(&server.open());
+    server.end();
+    let server = Served::new(card());
+    a_reset_before_a_doorbell(&server.open());
     server.end();
 }
 

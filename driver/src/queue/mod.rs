@@ -5,7 +5,7 @@ mod start;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use isa::command::Command;
 use isa::error::ErrorCode;
@@ -34,6 +34,10 @@ const READ_FAILURES: [ErrorCode; 6] = [
 ];
 /// Looks for a completion between two looks at the time.
 const LOOKS: u32 = 64;
+/// Pause after which who waits looks at the queue's registers: one that somebody else has reset
+/// completes nothing any more, and to find that out must not take all of the patience. Long enough
+/// that the looks cost nothing beside the wait.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Interrupts without a completion that are put up with in one wait.
 const SPURIOUS_INTERRUPTS: u32 = 64;
 
@@ -162,11 +166,18 @@ impl QueuePair {
         transport: &mut dyn Transport,
         patience: Patience,
     ) -> Result<Finished, QueueError> {
-        for _ in 0..SPURIOUS_INTERRUPTS {
+        let end = Instant::now().checked_add(patience.time);
+        let mut spurious = 0;
+        loop {
             if let Some(finished) = self.poll(transport)? {
                 return Ok(finished);
             }
-            let wake = transport.wait(patience)?;
+            let start = Instant::now();
+            let left = end.map_or(patience.time, |end| end.saturating_duration_since(start));
+            let wake = transport.wait(Patience {
+                time: left.min(LOOK_PAUSE),
+                ..patience
+            })?;
             // Clear before the next look, so that a completion in between raises it anew. The
             // interrupt may also be lost, and the completion there all the same.
             transport.write(self.register(regs::IRQ_STATUS), regs::IRQ_COMPLETION)?;
@@ -174,18 +185,30 @@ impl QueuePair {
                 return Ok(finished);
             }
             self.check(transport)?;
-            if wake == Wake::Expired {
-                break;
+            let is_over = match wake {
+                Wake::Interrupt => {
+                    spurious += 1;
+                    spurious == SPURIOUS_INTERRUPTS
+                }
+                // A card in this process ends the wait when its cycles are over or it has nothing
+                // left to do, whatever the time.
+                Wake::Expired => {
+                    let is_early = start.elapsed() < LOOK_PAUSE / 2;
+                    left <= LOOK_PAUSE || is_early || transport.clock().is_some()
+                }
+            };
+            if is_over {
+                return Err(self.timeout(transport)?);
             }
         }
-        Err(self.timeout(transport)?)
     }
 
     /// Looks for the next completion until it is there, without sleeping: for those who have a core
     /// to spend.
     ///
     /// Through the kernel this makes no system call while it looks but for the time of day, which
-    /// Linux gives without one, and neither does [`Transport::check`] for what it finds. Behind a
+    /// Linux gives without one, also not where it looks at the registers of the queue, once in some
+    /// milliseconds, and neither does [`Transport::check`] for what it finds. Behind a
     /// server's socket both read the descriptor by which the server tells of lost writes: `check`
     /// once for each completion, this function once in 64 looks. The server promises that it tells
     /// before the completion is seen; nothing that costs less keeps to that order.
@@ -198,6 +221,7 @@ impl QueuePair {
         patience: Patience,
     ) -> Result<Finished, QueueError> {
         let mut began = None;
+        let mut looked = Duration::ZERO;
         loop {
             for _ in 0..LOOKS {
                 if let Some(finished) = self.poll(transport)? {
@@ -206,12 +230,15 @@ impl QueuePair {
                 std::hint::spin_loop();
             }
             // Nobody asks for the time while completions come quickly.
-            let (start, first) = *began.get_or_insert_with(|| (Instant::now(), transport.clock()));
+            let before = transport.clock();
+            let (start, first) = *began.get_or_insert_with(|| (Instant::now(), before));
             transport.progress()?;
-            let cycles = transport.clock().zip(first).map(|(now, first)| now - first);
-            let expired = match cycles {
-                Some(cycles) => cycles > patience.cycles,
-                None => start.elapsed() > patience.time,
+            let spent = start.elapsed();
+            let clocks = before.zip(transport.clock()).zip(first);
+            let expired = match clocks {
+                // A card whose clock stands still has nothing left to do.
+                Some(((before, now), first)) => now == before || now - first > patience.cycles,
+                None => spent > patience.time,
             };
             if expired {
                 if let Some(finished) = self.poll(transport)? {
@@ -219,6 +246,10 @@ impl QueuePair {
                 }
                 self.check(transport)?;
                 return Err(self.timeout(transport)?);
+            }
+            if clocks.is_none() && spent - looked >= LOOK_PAUSE {
+                looked = spent;
+                self.check(transport)?;
             }
         }
     }
