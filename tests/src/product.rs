@@ -35,8 +35,33 @@ impl Product {
     /// Runs it; wherever that is, exactly one answer comes, and it is right to the bit.
     #[track_caller]
     pub fn run(&self, backend: &mut DeviceBackend) -> NodeReport {
+        let mut reports = Self::run_all(std::slice::from_ref(self), backend);
+        reports.pop().expect("there was one product")
+    }
+
+    /// Runs several at once; exactly one answer comes for each, and it is right to the bit.
+    #[track_caller]
+    pub fn run_all(products: &[Self], backend: &mut DeviceBackend) -> Vec<NodeReport> {
+        let jobs: Vec<_> = products.iter().map(Self::job).collect();
+        let outcomes = backend.run(&jobs).expect("they fit");
+        assert_eq!(outcomes.len(), products.len());
+        let checked = outcomes
+            .into_iter()
+            .zip(products)
+            .map(|(outcome, product)| {
+                assert!(
+                    outcome.values == Values::I32(product.expected.clone()),
+                    "wrong integers: {}",
+                    outcome.report.reason
+                );
+                outcome.report
+            });
+        checked.collect()
+    }
+
+    fn job(&self) -> MatMul<'_> {
         let (m, k, n) = self.shape;
-        let job = MatMul {
+        MatMul {
             name: "product",
             m,
             k,
@@ -44,17 +69,7 @@ impl Product {
             a: &self.a,
             b: Rhs::Kept(&self.b),
             finish: Finish::Raw,
-        };
-        let mut outcomes = backend.run(&[job]).expect("it fits");
-        let outcome = outcomes.pop().expect("an outcome");
-        assert!(outcomes.is_empty(), "there was one product");
-        let report = outcome.report;
-        assert!(
-            outcome.values == Values::I32(self.expected.clone()),
-            "wrong integers: {}",
-            report.reason
-        );
-        report
+        }
     }
 
     /// Runs it, which must be on the card.

@@ -144,6 +144,68 @@ fn an_address_that_is_not_mapped_behind_a_socket() {
     server.end();
 }
 
+/// Products so long that each is a program of its own, and short to compute.
+const MANY: (usize, usize, usize) = (4, 4, 12_000);
+/// The store of such a program whose data are lost: one in the midst of it.
+const LOST_STORE: usize = 1000;
+
+/// Lets `act` happen just before the doorbell of the program with this number, from 0 on.
+fn at_doorbell_of(plan: &Plan, number: usize, act: impl FnOnce(&[DmaMemory]) + Send + 'static) {
+    let again = plan.clone();
+    plan.at_doorbell(move |memory| match number {
+        0 => act(memory),
+        _ => at_doorbell_of(&again, number - 1, act),
+    });
+}
+
+#[test]
+fn a_write_is_lost_while_several_programs_are_under_way() {
+    let server = Served::new(card());
+    let rig = server.open();
+    let plan = Plan::default();
+    for waiting in WAITINGS {
+        let options = Options {
+            in_flight: 4,
+            ..patient(waiting)
+        };
+        let mut backend = rig.backend(0, &plan, options);
+        let products: Vec<_> = (0..5).map(|seed| Product::new(seed, MANY)).collect();
+        let lost_before = rig.with_card(|card| card.dma().faults().writes);
+        at_doorbell_of(&plan, 1, |memory| {
+            let mut stores = 0;
+            patch(program(memory), |operation| match operation {
+                Operation::Store(store) => {
+                    stores += 1;
+                    if stores == LOST_STORE {
+                        store.dst = NOWHERE;
+                    }
+                    stores == LOST_STORE
+                }
+                _ => false,
+            });
+        });
+        let reports = Product::run_all(&products, &mut backend);
+        assert!(rig.with_card(|card| card.dma().faults().writes) > lost_before);
+        // Whoever cannot rule out that the write was its own is done again.
+        for (index, report) in reports.iter().enumerate() {
+            let why = "the card wrote to memory that it was not given";
+            match report.place {
+                Place::Device => assert_eq!(index, 0, "its result is not whole"),
+                Place::Cpu => assert!(report.reason.contains(why), "{}", report.reason),
+            }
+        }
+        assert_eq!(backend.faults(), 1);
+        // The first, the one with the loss, and two more were on the card then.
+        let sent = backend.programs().count;
+        assert!(sent >= 4, "{sent} programs were under way");
+        for report in Product::run_all(&products[..2], &mut backend) {
+            assert_eq!(report.place, Place::Device, "{}", report.reason);
+        }
+        assert_eq!(backend.faults(), 1);
+    }
+    server.end();
+}
+
 const KINDS: [(FaultKind, ErrorCode); 4] = [
     (FaultKind::Dropped, ErrorCode::CompletionTimeout),
     (FaultKind::Poisoned, ErrorCode::PoisonedCompletion),
