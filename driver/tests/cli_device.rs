@@ -4,9 +4,10 @@
 mod machine;
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
@@ -210,6 +211,105 @@ fn what_keeps_a_card_from_use_is_named() {
     assert_eq!(card["file"], file.to_str().expect("text"));
     fs::remove_dir_all(machine.path("sys/bus/pci/drivers/vfio-pci")).expect("a folder");
     lacks(&obstacles(CARD), &["modprobe vfio-pci"]);
+}
+
+/// Runs the program as somebody who is not root, for whom modes of files count.
+fn as_nobody(machine: &Machine, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_systole"));
+    if rustix::process::geteuid().is_root() {
+        // Nobody may be kept from the folders above the program and the machine.
+        let copy = machine.path("systole");
+        if !copy.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_systole"), &copy).expect("a copy");
+            mode(machine.0.path(), 0o755);
+        }
+        command = Command::new(copy);
+        command.uid(65534).gid(65534);
+    }
+    command
+        .args(["device", "--sysfs"])
+        .arg(machine.0.path())
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
+#[test]
+fn what_is_said_of_a_card_is_what_opening_it_finds() {
+    let machine = Machine::new();
+    for (address, driver) in [(CARD, Some("vfio-pci")), (DISK, None)] {
+        fs::remove_file(machine.folder(address).join("driver")).expect("a link");
+        if let Some(driver) = driver {
+            machine.give(address, driver);
+        }
+    }
+    let cdev = machine.folder(CARD).join("vfio-dev/vfio3");
+    machine.file(cdev.join("dev"), "511:0");
+    let [file, iommu, group, container] = [
+        "dev/vfio/devices/vfio3",
+        "dev/iommu",
+        "dev/vfio/7",
+        "dev/vfio/vfio",
+    ]
+    .map(|name| machine.path(name));
+    machine.file(file.clone(), "");
+    machine.file(iommu.clone(), "");
+    // So that a reset has to open the card.
+    mode(&machine.folder(CARD).join("reset"), 0o444);
+    // What opening says after all files are open, which here are no devices.
+    let (through_iommufd, through_group) = ("bound to iommufd", "does not tell its version");
+    for (open, taken, refused) in [
+        (&[&file, &iommu, &group, &container][..], &file, None),
+        (&[&file, &iommu], &file, None),
+        (&[&group, &container], &group, None),
+        (&[&file, &group, &container], &group, None),
+        (&[&iommu, &group, &container], &group, None),
+        (&[&file, &container], &file, Some(&iommu)),
+        (&[&iommu, &group], &file, Some(&file)),
+        (&[], &file, Some(&file)),
+    ] {
+        for path in [&file, &iommu, &group, &container] {
+            mode(path, if open.contains(&path) { 0o666 } else { 0 });
+        }
+        let output = as_nobody(&machine, &["info", CARD, "--json"]);
+        let info: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        let reset = as_nobody(&machine, &["reset", CARD]);
+        assert_eq!(reset.status.code(), Some(4));
+        let (reset, taken) = (said(&reset), taken.to_str().expect("text"));
+        assert_eq!(info["ready"], refused.is_none(), "{open:?}: {info}");
+        assert_eq!(info["file"], taken, "{open:?}");
+        let obstacles = info["obstacles"].as_array().expect("a list");
+        let Some(refused) = refused else {
+            let through = match taken == file.to_str().expect("text") {
+                true => through_iommufd,
+                false => through_group,
+            };
+            assert!(reset.contains(through), "{open:?}: {reset}");
+            continue;
+        };
+        let complaint = format!("{} may not be opened", refused.display());
+        let first = obstacles[0].as_str().expect("a text");
+        assert!(first.starts_with(&complaint), "{open:?}: {first}");
+        assert!(reset.contains(first), "{open:?}: {reset}");
+    }
+    // Of two ways that are closed the one that is there is named.
+    fs::remove_file(&iommu).expect("a file");
+    let info = machine.json(&["info", CARD]);
+    assert_eq!(info["file"], group.to_str().expect("text"));
+    // With none there, what is missing first on the better one.
+    for path in [&file, &group, &container] {
+        fs::remove_file(path).expect("a file");
+    }
+    let info = machine.json(&["info", CARD]);
+    let obstacles = info["obstacles"].to_string();
+    for name in ["vfio3 is not there", "modprobe iommufd"] {
+        assert!(obstacles.contains(name), "no `{name}` in: {obstacles}");
+    }
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Device {
             vectors: device.vectors,
             node: device.node,
             resettable: device.resettable,
-            file: sysfs.device_file(device),
+            file: sysfs.way(device).map(|way| way.file().into()),
             ready: obstacles.is_empty(),
             obstacles,
         }

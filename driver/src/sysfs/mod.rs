@@ -3,14 +3,14 @@
 mod address;
 mod bind;
 mod device;
+mod way;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
-
 pub use address::Address;
 pub use device::{Bar, Device};
+pub use way::Way;
 
 /// The driver through which a program has a function to itself.
 pub const VFIO_DRIVER: &str = "vfio-pci";
@@ -216,18 +216,6 @@ impl Sysfs {
         self.bus("drivers").join(VFIO_DRIVER).is_dir()
     }
 
-    /// The device file through which a program takes the function: that of iommufd where the
-    /// kernel has it, else that of the group.
-    pub fn device_file(&self, device: &Device) -> Option<PathBuf> {
-        match (&device.cdev, device.group) {
-            (Some(name), _) if self.dev("iommu").exists() => {
-                Some(self.dev("vfio/devices").join(name))
-            }
-            (_, Some(group)) => Some(self.dev("vfio").join(group.to_string())),
-            _ => None,
-        }
-    }
-
     /// What keeps a program of this user from using the function, each with what to do; nothing
     /// when it can.
     pub fn obstacles(&self, device: &Device) -> Vec<String> {
@@ -250,10 +238,8 @@ impl Sysfs {
         if !others.is_empty() {
             list.push(not_viable(device.group.unwrap_or(0), &others));
         }
-        if let Some(file) = self.device_file(device)
-            && access(&file, Access::READ_OK | Access::WRITE_OK).is_err()
-        {
-            list.push(forbidden(&file));
+        if let Some(way) = self.way(device) {
+            list.extend(way.closed().map(forbidden));
         }
         list
     }
@@ -262,12 +248,17 @@ impl Sysfs {
 /// What to do about a device file that this user may not open.
 pub(crate) fn forbidden(file: &Path) -> String {
     let path = file.display();
+    // That of iommufd is another module's, and belongs to no subsystem of its own.
+    let (module, rule) = match file.ends_with("dev/iommu") {
+        true => ("iommufd", "KERNEL==\"iommu\""),
+        false => ("vfio-pci", "SUBSYSTEM==\"vfio\""),
+    };
     if !file.exists() {
-        return format!("{path} is not there: load vfio-pci with `sudo modprobe vfio-pci`");
+        return format!("{path} is not there: load {module} with `sudo modprobe {module}`");
     }
     format!(
         "{path} may not be opened by this user: `sudo chown \"$USER\" {path}` until the next boot, \
-         or a udev rule for SUBSYSTEM==\"vfio\" that names a group for good"
+         or a udev rule for {rule} that names a group for good"
     )
 }
 

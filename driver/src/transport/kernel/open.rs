@@ -4,14 +4,14 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Access, Mode, OFlags, access};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use vfio_bindings::bindings::vfio::{VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU};
 
 use super::error::OpenError;
 use super::ioctl;
 use super::space::Space;
-use crate::sysfs::{Address, Device, Sysfs, SysfsError, VFIO_DRIVER};
+use crate::sysfs::{Address, Device, Sysfs, SysfsError, VFIO_DRIVER, Way};
 
 /// Which of the kernel's two ways to a device is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,33 +44,34 @@ pub(super) fn open(
             driver: device.driver,
         });
     }
-    let usable = |name: &str| {
-        let file = sysfs.dev("vfio/devices").join(name);
-        let wanted = Access::READ_OK | Access::WRITE_OK;
-        access(&file, wanted).is_ok() && access(sysfs.dev("iommu"), wanted).is_ok()
-    };
-    match (road, &device.cdev) {
-        (Road::Iommufd, Some(name)) => through_iommufd(sysfs, &device, name),
-        (Road::Iommufd, None) => Err(OpenError::NoWay {
+    let way = match road {
+        Road::Any => sysfs.way(&device),
+        Road::Iommufd => Some(sysfs.iommufd_way(&device).ok_or_else(|| OpenError::NoWay {
             address,
             way: "iommufd",
             why: "it needs Linux 6.6 or later with CONFIG_VFIO_DEVICE_CDEV".into(),
-        }),
-        (Road::Any, Some(name)) if usable(name) => through_iommufd(sysfs, &device, name),
-        (Road::Any | Road::Group, _) => through_group(sysfs, &device),
+        })?),
+        Road::Group => sysfs.group_way(&device),
+    };
+    match way.ok_or(SysfsError::NoIommu(address))? {
+        Way::Iommufd {
+            device: file,
+            iommu,
+        } => through_iommufd(sysfs, &device, &file, &iommu),
+        Way::Group { group, container } => through_group(sysfs, &device, &group, &container),
     }
 }
 
 fn through_iommufd(
     sysfs: &Sysfs,
     device: &Device,
-    name: &str,
+    path: &Path,
+    iommu: &Path,
 ) -> Result<(OwnedFd, Space), OpenError> {
-    let path = sysfs.dev("vfio/devices").join(name);
-    let file = open_file(&path)?;
-    let iommu = open_file(&sysfs.dev("iommu"))?;
+    let file = open_file(path)?;
+    let iommu = open_file(iommu)?;
     ioctl::bind_iommufd(file.as_fd(), iommu.as_fd()).map_err(|error| {
-        taken(sysfs, device, error)
+        taken(sysfs, device, path, error)
             .unwrap_or_else(|| OpenError::failed("the device cannot be bound to iommufd")(error))
     })?;
     let space = ioctl::new_space(iommu.as_fd())
@@ -81,10 +82,15 @@ fn through_iommufd(
     Ok((file, Space::Iommufd { iommu, space }))
 }
 
-fn through_group(sysfs: &Sysfs, device: &Device) -> Result<(OwnedFd, Space), OpenError> {
+fn through_group(
+    sysfs: &Sysfs,
+    device: &Device,
+    group: &Path,
+    container: &Path,
+) -> Result<(OwnedFd, Space), OpenError> {
     let address = device.address;
     let number = device.group.ok_or(SysfsError::NoIommu(address))?;
-    let container = open_file(&sysfs.dev("vfio/vfio"))?;
+    let container = open_file(container)?;
     let version = ioctl::api_version(container.as_fd()).map_err(OpenError::failed(
         "/dev/vfio/vfio does not tell its version",
     ))?;
@@ -98,7 +104,7 @@ fn through_group(sysfs: &Sysfs, device: &Device) -> Result<(OwnedFd, Space), Ope
             "its interface has version {version}, not 0"
         )));
     }
-    let group = open_file(&sysfs.dev("vfio").join(number.to_string()))?;
+    let group = open_file(group)?;
     let viable = ioctl::group_is_viable(group.as_fd())
         .map_err(OpenError::failed("the group does not tell its state"))?;
     if !viable {
@@ -133,15 +139,13 @@ fn through_group(sysfs: &Sysfs, device: &Device) -> Result<(OwnedFd, Space), Ope
 }
 
 /// Why the kernel does not let go of a device, where the reason is its group.
-fn taken(sysfs: &Sysfs, device: &Device, error: Errno) -> Option<OpenError> {
+fn taken(sysfs: &Sysfs, device: &Device, path: &Path, error: Errno) -> Option<OpenError> {
     let others = sysfs.in_the_way(device);
     match (error, device.group) {
         (Errno::BUSY | Errno::PERM, Some(group)) if !others.is_empty() => {
             Some(OpenError::NotViable { group, others })
         }
-        (Errno::BUSY, _) => Some(OpenError::Busy {
-            path: sysfs.device_file(device)?,
-        }),
+        (Errno::BUSY, _) => Some(OpenError::Busy { path: path.into() }),
         _ => None,
     }
 }
