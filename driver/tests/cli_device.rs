@@ -375,12 +375,51 @@ fn a_card_in_use_is_not_waited_for() {
     let link = machine.folder(CARD).join("driver");
     fs::remove_file(&link).expect("a link");
     symlink(machine.path("sys/bus/pci/drivers/vfio-pci"), &link).expect("it is free");
-    // As in the kernel, who writes waits until the last user is gone.
-    let unbind = machine.path("sys/bus/pci/drivers/vfio-pci/unbind");
+    let _done = busy(&machine, "vfio-pci");
+    machine.refuses(&["unbind", CARD], 4, &["a program uses it", "fuser", CARD]);
+}
+
+/// Has who takes a card from `driver` wait, as in the kernel, until its last user is gone: the
+/// file takes no request meanwhile. Returns what ends that: the card then has no driver.
+fn busy<'a>(machine: &'a Machine, driver: &str) -> impl FnOnce() + use<'a> {
+    let unbind = machine
+        .path("sys/bus/pci/drivers")
+        .join(driver)
+        .join("unbind");
     fs::remove_file(&unbind).expect("a file");
     let made = Command::new("mkfifo").arg(&unbind).status();
     assert!(made.expect("mkfifo").success());
-    machine.refuses(&["unbind", CARD], 4, &["a program uses it", "fuser", CARD]);
+    move || {
+        fs::remove_file(&unbind).expect("a pipe");
+        machine.file(unbind, "");
+        fs::remove_file(machine.folder(CARD).join("driver")).expect("a link");
+    }
+}
+
+#[test]
+fn a_card_whose_driver_lets_go_late_is_not_said_to_be_as_it_was() {
+    // What is advised helps, whichever is taken.
+    for (command, driver) in [("bind", "vfio-pci"), ("unbind", "systole_old")] {
+        let machine = Machine::new();
+        let done = busy(&machine, "systole_old");
+        let words = [
+            "systole_old",
+            "a program uses it",
+            "has no driver then",
+            command,
+        ];
+        machine.refuses(&["bind", CARD], 4, &words);
+        let output = machine.run(&["bind", CARD]);
+        assert!(!said(&output).contains("as it was"), "{}", said(&output));
+        // Another driver that looks for functions meanwhile is not to take it.
+        let wish = fs::read_to_string(machine.folder(CARD).join("driver_override"));
+        assert!(wish.expect("a file").starts_with("vfio-pci"));
+        done();
+        let kernel = Kernel::start(&machine);
+        machine.json(&[command, CARD]);
+        drop_until(&machine, driver);
+        drop(kernel);
+    }
 }
 
 #[test]

@@ -41,6 +41,11 @@ impl Sysfs {
         let folder = self.device_folder(address);
         write(&folder.join("driver_override"), VFIO_DRIVER)?;
         self.hand_over(&device).map_err(|error| {
+            // The kernel goes on with what was asked of it: nothing can be made as it was while
+            // the function is yet to lose its driver, and until then the wish does no harm.
+            if let SysfsError::InUse { .. } = error {
+                return error;
+            }
             let source = Box::new(error);
             match self.restore(&device) {
                 Ok(()) => SysfsError::Restored { address, source },
@@ -109,9 +114,9 @@ impl Sysfs {
 
     /// Takes a function from the driver that has it.
     fn leave(&self, device: &Device) -> Result<(), SysfsError> {
-        if device.driver.is_none() {
+        let Some(driver) = &device.driver else {
             return Ok(());
-        }
+        };
         let address = device.address;
         let unbind = self.device_folder(address).join("driver/unbind");
         // The kernel makes the writer wait until nobody uses the function any more.
@@ -127,10 +132,11 @@ impl Sysfs {
         })?;
         receiver
             .recv_timeout(PATIENCE)
-            .map_err(|_| SysfsError::InUse { address })??;
-        self.until(address, "nobody", |driver| {
-            driver != device.driver.as_deref()
-        })?;
+            .map_err(|_| SysfsError::InUse {
+                address,
+                driver: driver.clone(),
+            })??;
+        self.until(address, "nobody", |now| now != Some(driver))?;
         Ok(())
     }
 

@@ -97,15 +97,19 @@ pub enum SysfsError {
         /// Who has it.
         found: String,
     },
-    /// Its driver does not let go of it, because somebody uses it.
+    /// Its driver has not let go of it yet, because somebody uses it.
     #[error(
-        "the driver of {address} does not let go of it, because a program uses it: end that \
-         program (`sudo fuser -v /dev/vfio/* /dev/vfio/devices/*` names it). The kernel goes on \
-         with the request as soon as it can, and this command does not end before"
+        "the driver {driver} does not let go of {address}, because a program uses it: end that \
+         program (where the driver is vfio-pci, `sudo fuser -v /dev/vfio/* /dev/vfio/devices/*` \
+         names it). The kernel goes on with the request as soon as it can, and this command does \
+         not end before; {address} has no driver then: run the command again, or `sudo systole \
+         device bind {address}` or `unbind {address}`, to give it one"
     )]
     InUse {
         /// Where it sits.
         address: Address,
+        /// Its driver.
+        driver: String,
     },
     /// It could not be given to vfio-pci, and is as it was.
     #[error("{source}; {address} is as it was before")]
