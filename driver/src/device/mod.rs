@@ -14,7 +14,6 @@ mod plans;
 mod programs;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use isa::config::Config;
 
@@ -36,10 +35,6 @@ use programs::Sent;
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
 pub use programs::Programs;
-
-/// Time that a cycle takes on the slowest card that is waited for: one that a server simulates, at
-/// 50 kHz.
-const SLOWEST_CYCLE: Duration = Duration::from_micros(20);
 
 /// Resets by others that are put up with in one start of a queue.
 const FOREIGN_RESETS: u32 = 8;
@@ -493,7 +488,7 @@ impl Options {
         let patient = u32::try_from(predicted.saturating_mul(4)).unwrap_or(u32::MAX);
         Patience {
             cycles,
-            time: self.patience.max(SLOWEST_CYCLE * patient),
+            time: self.patience.max(Patience::of_cycles(patient).time),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Reset of a card and start of its queue pair.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use isa::config::Config;
 use isa::queue::{COMPLETION_BYTES, MAX_QUEUE_LOG2, SUBMISSION_BYTES};
@@ -11,14 +10,8 @@ use super::{QueueError, QueuePair};
 use crate::dma::Retired;
 use crate::transport::{Claim, Patience, Transport, TransportError};
 
-/// Looks at a card in reset before it is given up. Together with [`RESET_PAUSE`] longer than a read
-/// may stay unanswered ([`regs::LINK_TIMEOUT`]), which a reset waits for.
-const RESET_LOOKS: u32 = 400;
-/// Pause between two looks.
-const RESET_PAUSE: Patience = Patience {
-    cycles: 1_000,
-    time: Duration::from_millis(5),
-};
+/// Pause between two looks at a card in reset.
+const RESET_PAUSE: Patience = Patience::of_cycles(250);
 
 /// Checks that a Systole card answers, and reads its shape.
 ///
@@ -58,8 +51,10 @@ pub fn reset(transport: &mut dyn Transport) -> Result<Retired, QueueError> {
 }
 
 fn reset_by_register(transport: &mut dyn Transport) -> Result<Retired, QueueError> {
+    let looks = looks(transport)?;
     transport.write(regs::CONTROL, regs::CONTROL_RESET)?;
-    settle(transport, regs::CONTROL, regs::CONTROL_RESET, regs::STATUS)
+    let (control, status) = (regs::CONTROL, regs::STATUS);
+    settle(transport, control, regs::CONTROL_RESET, status, looks)
 }
 
 /// Resets the queue that `transport` is the way to. Afterwards no program of it runs, and the card
@@ -74,23 +69,36 @@ pub fn reset_queue(transport: &mut dyn Transport) -> Result<Retired, QueueError>
     if transport.read(regs::STATUS)? & regs::STATUS_FATAL != 0 {
         return Err(QueueError::Fatal(transport.read(regs::ERROR)?));
     }
+    let looks = looks(transport)?;
     transport.write(control, regs::QUEUE_RESET)?;
-    settle(transport, control, regs::QUEUE_RESET, status)
+    settle(transport, control, regs::QUEUE_RESET, status, looks)
 }
 
-/// Waits until the bit `reset` of `control`, and all of `status`, are zero.
+/// Looks at the card before its reset is given up: half as long again as a read of the card may
+/// stay unanswered, which a reset waits for.
+fn looks(transport: &mut dyn Transport) -> Result<u64, QueueError> {
+    // Where that is for ever, or longer than a program may stand still, nobody waits for it.
+    let timeout = match transport.read(regs::LINK_TIMEOUT)? {
+        0 => regs::WATCHDOG_RESET,
+        cycles => cycles.clamp(regs::LINK_TIMEOUT_RESET, regs::WATCHDOG_RESET),
+    };
+    Ok((u64::from(timeout) * 3 / 2).div_ceil(RESET_PAUSE.cycles))
+}
+
+/// Waits until the bit `reset` of `control`, and all of `status`, are zero, for so many looks.
 fn settle(
     transport: &mut dyn Transport,
     control: u32,
     reset: u32,
     status: u32,
+    looks: u64,
 ) -> Result<Retired, QueueError> {
     for look in 0.. {
         let now = (transport.read(control)?, transport.read(status)?);
         if now.0 & reset == 0 && now.1 == 0 {
             break;
         }
-        if look == RESET_LOOKS {
+        if look == looks {
             return Err(QueueError::Reset {
                 control: now.0,
                 status: now.1,
@@ -106,9 +114,9 @@ fn settle(
 }
 
 impl QueuePair {
-    /// Starts a queue that was just [`reset`], by itself or with the card, with rings of `2^log2` entries (`log2` is
-    /// brought into 1 to 12), and sets the card's watchdog to `watchdog` cycles (0: never). `queue`
-    /// must be less than what the card has, see [`Config::queues`].
+    /// Starts a queue that was just [`reset`], by itself or with the card, with rings of `2^log2`
+    /// entries (`log2` is brought into 1 to 12), and sets the card's watchdog to `watchdog` cycles
+    /// (0: never). `queue` must be less than what the card has, see [`Config::queues`].
     ///
     /// # Errors
     /// A broken transport, or no memory.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use isa::command::{Command, Load, Operation};
 use isa::config::Config;
 use isa::error::ErrorCode;
+use isa::regs;
 
-use super::{QueueError, QueuePair, identify, reset};
+use super::{QueueError, QueuePair, identify, reset, reset_queue};
 use crate::dma::{Access, Buffer, InFlight, Owned};
 use crate::transport::{ModelTransport, Patience, Transport, TransportError, Wake};
 
@@ -182,9 +183,8 @@ fn a_completion_that_cannot_be_written_is_named_and_harms_no_other_queue() {
     );
     card.memory().set_tamper(None);
     // The interrupt of a queue that failed stays until its host resets it.
-    let control = isa::regs::of_queue(0, isa::regs::QUEUE_CONTROL);
-    card.write(control, isa::regs::QUEUE_RESET)
-        .expect("a write");
+    let control = regs::of_queue(0, regs::QUEUE_CONTROL);
+    card.write(control, regs::QUEUE_RESET).expect("a write");
     let submitted = other.submit(&mut card, good.address(), text);
     submitted.expect("room");
     let finished = other.wait(&mut card, PATIENCE).expect("a completion");
@@ -233,5 +233,106 @@ fn a_device_that_is_gone_is_named_so() {
             ),
             "{error:?}"
         );
+    }
+}
+
+/// A card whose resets take their time, which passes only while the host waits.
+struct Slow {
+    /// Register LINK_TIMEOUT.
+    timeout: u32,
+    /// What a reset takes.
+    takes: Patience,
+    /// What was waited since the reset began.
+    waited: Patience,
+}
+
+impl Slow {
+    fn new(timeout: u32, takes: Patience) -> Self {
+        Self {
+            timeout,
+            takes,
+            waited: NOTHING,
+        }
+    }
+}
+
+const NOTHING: Patience = Patience {
+    cycles: 0,
+    time: Duration::ZERO,
+};
+
+impl Transport for Slow {
+    fn describe(&self) -> &str {
+        "slow card"
+    }
+
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        // The host counts the cycles of a card whose clock it makes tick, and time elsewhere.
+        let under_way =
+            self.waited.cycles < self.takes.cycles || self.waited.time < self.takes.time;
+        Ok(match offset {
+            regs::LINK_TIMEOUT => self.timeout,
+            regs::CONTROL | regs::QUEUE_CONTROL if under_way => 4,
+            _ => 0,
+        })
+    }
+
+    fn write(&mut self, _offset: u32, value: u32) -> Result<(), TransportError> {
+        assert_eq!(value, 4, "it is to be reset");
+        self.waited = NOTHING;
+        Ok(())
+    }
+
+    fn allocate(&mut self, _bytes: usize) -> Result<crate::dma::DmaMemory, TransportError> {
+        unreachable!("a reset needs no memory")
+    }
+
+    fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
+        self.waited.cycles += patience.cycles;
+        self.waited.time += patience.time;
+        Ok(Wake::Expired)
+    }
+
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        Err(TransportError::Broken("it cannot".into()))
+    }
+}
+
+#[test]
+fn a_reset_is_waited_for_as_long_as_an_answer_may_be_missing() {
+    // 20 us a cycle: what a server that simulates the card may need.
+    let slowest = |cycles: u32| {
+        [
+            Patience {
+                cycles: cycles.into(),
+                ..NOTHING
+            },
+            Patience {
+                time: Duration::from_micros(20) * cycles,
+                ..NOTHING
+            },
+        ]
+    };
+    let default = regs::LINK_TIMEOUT_RESET;
+    for timeout in [1, default, 3 * default, regs::WATCHDOG_RESET] {
+        for takes in slowest(timeout.max(default) + default / 4) {
+            for by in [reset, reset_queue] {
+                let done = by(&mut Slow::new(timeout, takes));
+                assert!(done.is_ok(), "{timeout}: {:?}", done.err());
+            }
+        }
+    }
+    // A read may stay unanswered for ever; the host does not.
+    for timeout in [0, 1, default, u32::MAX - 1] {
+        for takes in slowest(2 * regs::WATCHDOG_RESET) {
+            for by in [reset, reset_queue] {
+                let given_up = by(&mut Slow::new(timeout, takes)).err();
+                let control = match given_up {
+                    Some(QueueError::Reset { control, .. }) => Some(control),
+                    _ => None,
+                };
+                assert_eq!(control, Some(4), "{timeout}");
+            }
+        }
     }
 }

@@ -36,6 +36,20 @@ pub struct Patience {
     pub time: Duration,
 }
 
+impl Patience {
+    /// Time that a cycle takes on the slowest card that is waited for: one that a server
+    /// simulates, at 50 kHz.
+    const SLOWEST_CYCLE: Duration = Duration::from_micros(20);
+
+    /// Enough for so many cycles, however slow the card is.
+    pub(crate) const fn of_cycles(cycles: u32) -> Self {
+        Self {
+            cycles: cycles as u64,
+            time: Self::SLOWEST_CYCLE.saturating_mul(cycles),
+        }
+    }
+}
+
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {

@@ -67,8 +67,9 @@ pub trait Function: DmaSpace {
     /// When they cannot be had.
     fn enable_vectors(&self, count: u32) -> Result<(), TransportError>;
 
-    /// Waits for a vector. What was signalled since the last wait for it counts. Ends early,
-    /// as if the vector had been signalled, for everybody who waits, when there is an alarm. A card in this process runs here.
+    /// Waits for a vector. What was signalled since the last wait for it counts. Ends early, as if
+    /// the vector had been signalled, for everybody who waits, when there is an alarm. A card in
+    /// this process runs here.
     ///
     /// # Errors
     /// When the card cannot be reached.
