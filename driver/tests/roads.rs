@@ -187,6 +187,39 @@ fn a_card_that_others_reset_again_and_again_is_not_given_up() {
 }
 
 #[test]
+fn a_card_that_others_reset_meanwhile_is_opened() {
+    for times in 1..=4 {
+        let way = local();
+        let resets = Arc::new(AtomicU32::new(times));
+        let restless = Restless {
+            neighbour: way.queue(1).expect("a second queue"),
+            way,
+            resets: Arc::clone(&resets),
+        };
+        let mut backend = backend(restless, Options::default());
+        assert_eq!(resets.load(Ordering::Relaxed), 0);
+        on_card(&Product::new(3).run(&mut backend));
+        assert_eq!(backend.faults(), 0);
+    }
+    // One that never stops is named.
+    let way = local();
+    let restless = Restless {
+        neighbour: way.queue(1).expect("a second queue"),
+        way,
+        resets: Arc::new(AtomicU32::new(u32::MAX)),
+    };
+    let cpu = Box::new(CpuBackend::new(1));
+    let refused = DeviceBackend::new(Box::new(restless), cpu, Options::default()).err();
+    assert!(
+        matches!(
+            refused,
+            Some(QueueError::Transport(TransportError::ResetElsewhere))
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn neighbours_are_told_of_a_reset() {
     neighbours_are_told(local());
     let server = Server::start();

@@ -93,10 +93,12 @@ impl DeviceBackend {
         if queue >= queues {
             return Err(QueueError::NoQueue { queue, queues });
         }
-        reset(&mut transport)?;
-        // Another may have used this queue since the card was reset.
-        reset_queue(&mut transport)?;
-        let queue = options.start(&mut transport)?;
+        let queue = despite_others(|| {
+            reset(&mut transport)?;
+            // Another may have used this queue since the card was reset.
+            reset_queue(&mut transport)?;
+            options.start(&mut transport)
+        })?;
         let name = format!("{} ({}x{})", transport.describe(), config.rows, config.cols);
         Ok(Self {
             transport,
@@ -306,18 +308,7 @@ impl DeviceBackend {
     fn restart(&mut self, why: &str) -> Option<Retired> {
         // A card that fails may have written anywhere: pack everything anew.
         self.cache = WeightCache::new(self.options.kept_bytes);
-        let mut started = self.start_anew();
-        // Another who shares the card may reset it meanwhile, which is no failure of the card.
-        for _ in 0..FOREIGN_RESETS {
-            if !matches!(
-                started,
-                Err(QueueError::Transport(TransportError::ResetElsewhere))
-            ) {
-                break;
-            }
-            started = self.start_anew();
-        }
-        match started {
+        match despite_others(|| self.start_anew()) {
             Ok((retired, config, queue)) if config == self.config => {
                 self.link = Link::Up(queue);
                 Some(retired)
@@ -504,6 +495,22 @@ impl Progress {
         }
         Outcome { values, report }
     }
+}
+
+/// Starts a queue with `start`, anew where another who shares the card resets it meanwhile, which is
+/// no failure of the card.
+fn despite_others<T>(mut start: impl FnMut() -> Result<T, QueueError>) -> Result<T, QueueError> {
+    let mut started = start();
+    for _ in 0..FOREIGN_RESETS {
+        if !matches!(
+            started,
+            Err(QueueError::Transport(TransportError::ResetElsewhere))
+        ) {
+            break;
+        }
+        started = start();
+    }
+    started
 }
 
 /// Shares the cycles and the time of a program among its jobs, as the model foresaw their ends.
