@@ -219,6 +219,25 @@ fn a_card_that_others_reset_meanwhile_is_opened() {
     );
 }
 
+fn messages_are_not_acknowledged<F: Function + 'static>(mut transport: FunctionTransport<F>) {
+    let way = transport.queue(1).expect("a second queue");
+    let mut backend = backend(way, Options::default());
+    // More programs than interrupts without a completion are put up with.
+    for seed in 0..100 {
+        on_card(&Product::new(seed).run(&mut backend));
+    }
+    assert_eq!(backend.faults(), 0);
+    let status = transport.read(regs::of_queue(1, regs::IRQ_STATUS));
+    assert_eq!(status.expect("a status"), regs::IRQ_COMPLETION);
+}
+
+#[test]
+fn interrupts_that_are_messages_cost_no_write() {
+    messages_are_not_acknowledged(local());
+    let server = Server::start();
+    messages_are_not_acknowledged(server.open());
+}
+
 #[test]
 fn neighbours_are_told_of_a_reset() {
     neighbours_are_told(local());

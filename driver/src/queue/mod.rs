@@ -178,9 +178,9 @@ impl QueuePair {
                 time: left.min(LOOK_PAUSE),
                 ..patience
             })?;
-            // Clear before the next look, so that a completion in between raises it anew. The
-            // interrupt may also be lost, and the completion there all the same.
-            transport.write(self.register(regs::IRQ_STATUS), regs::IRQ_COMPLETION)?;
+            // Before the next look, so that a completion that this look misses ends the next wait.
+            transport.acknowledge(self.queue)?;
+            // The interrupt may also be lost, and the completion there all the same.
             if let Some(finished) = self.poll(transport)? {
                 return Ok(finished);
             }

@@ -129,6 +129,16 @@ pub trait Transport: Send {
     /// When the card cannot be reached.
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError>;
 
+    /// Makes the interrupt of `queue` ready for the next completion, after it has ended a wait: a
+    /// line stays up until it is acknowledged, and would end the next wait too.
+    ///
+    /// # Errors
+    /// When the access itself fails.
+    fn acknowledge(&mut self, queue: u32) -> Result<(), TransportError> {
+        let status = regs::of_queue(queue, regs::IRQ_STATUS);
+        self.write(status, regs::IRQ_COMPLETION)
+    }
+
     /// Asks whether what the card has done since the last time may be believed: completions do not
     /// tell when a write was lost on its way; and whether the card is still this program's to use.
     ///
@@ -219,6 +229,10 @@ impl Transport for Box<dyn Transport> {
 
     fn wait(&mut self, patience: Patience) -> Result<Wake, TransportError> {
         (**self).wait(patience)
+    }
+
+    fn acknowledge(&mut self, queue: u32) -> Result<(), TransportError> {
+        (**self).acknowledge(queue)
     }
 
     fn check(&mut self) -> Result<(), TransportError> {
