@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What every test of a command needs: a folder of its own, which is the cache too.
@@ -307,7 +307,7 @@ fn bench_says_all_that_was_measured() {
         }
         assert_eq!(json["exact"], true);
         assert_eq!(json["macs"], 33 * 70 * 18);
-        // Only the simulated card has a memory with these settings.
+        // Only a simulated card has a memory with these settings.
         assert_eq!(json["memory"], Value::Null, "{device}");
     }
     let json = bench("model");
@@ -678,18 +678,38 @@ fn help_tells_of_exit_codes() {
 #[test]
 fn settings_of_the_simulated_card_are_checked() {
     let desk = Desk::new();
-    let with = |rest: &[&'static str]| {
+    fn with<'a>(device: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
         let bench = ["bench", "gemm", "--m", "4", "--k", "4", "--n", "4"];
-        [&bench[..], &["--device", "sim"], rest].concat()
-    };
-    desk.refuses(&with(&["--latency", "0"]), 2, &["at least 1 cycle"]);
-    desk.refuses(&with(&["--latency", "524288"]), 2, &["less than 524,288"]);
-    let json = desk.json(&with(&["--latency", "7", "--json"]));
-    assert_eq!(json["memory"]["latency"], 7);
-    assert_eq!(json["memory"]["bandwidth"], 16.0);
-    desk.refuses(&with(&["--bandwidth", "nan"]), 2, &["bandwidth"]);
+        [&bench[..], &["--device", device], rest].concat()
+    }
+    for (device, bandwidth, most) in [
+        ("sim", json!(16.0), "less than 524,288"),
+        ("sim-pcie", Value::Null, "1 to 1,048,576"),
+    ] {
+        desk.refuses(&with(device, &["--latency", "0"]), 2, &["latency", "1"]);
+        desk.refuses(&with(device, &["--latency", "1048577"]), 2, &[most]);
+        let bench = |latency: &str| desk.json(&with(device, &["--latency", latency, "--json"]));
+        let (fast, slow) = (bench("7"), bench("3000"));
+        assert_eq!(
+            fast["memory"],
+            json!({"latency": 7, "bandwidth": bandwidth})
+        );
+        assert_eq!(slow["memory"]["latency"], 3000);
+        // What is said is what was simulated: the submission, the program and its operands are read
+        // one after the other.
+        let more = slow["cycles"].as_u64() > fast["cycles"].as_u64().map(|cycles| cycles + 8000);
+        assert!(more, "{device}: {} and {}", slow["cycles"], fast["cycles"]);
+        let usual = desk.json(&with(device, &["--json"]));
+        let latency = usual["memory"]["latency"].to_string();
+        assert_eq!(bench(&latency)["cycles"], usual["cycles"], "{device}");
+    }
+    desk.refuses(&with("sim", &["--bandwidth", "nan"]), 2, &["bandwidth"]);
+    for device in ["sim-pcie", "model", "cpu"] {
+        let refused = with(device, &["--bandwidth", "8"]);
+        desk.refuses(&refused, 2, &["--bandwidth needs --device sim"]);
+    }
     desk.refuses(
-        &with(&["--trace", "/no/folder/x.fst"]),
+        &with("sim", &["--trace", "/no/folder/x.fst"]),
         1,
         &["cannot write", "/no/folder"],
     );

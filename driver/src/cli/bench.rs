@@ -12,7 +12,7 @@ use systole::backend::{Backend, NodeReport, Place};
 use systole::device::{Counters, Programs};
 use systole::matmul::{Finish, Layout, MatMul, Rhs};
 
-use super::card::{Engine, Surroundings, TraceArgs};
+use super::card::{Engine, Memory, Surroundings, TraceArgs};
 use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::gemm::{check_size, run_one};
@@ -46,12 +46,14 @@ pub struct GemmArgs {
     /// The values are drawn from this.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Cycles that the simulated memory takes to answer.
-    #[arg(long, value_name = "CYCLES", default_value_t = Surroundings::default().latency)]
-    latency: u32,
-    /// Bytes a cycle that the simulated memory moves. Foreseen cycles do not know of it.
-    #[arg(long, value_name = "BYTES", default_value_t = Surroundings::default().bandwidth)]
-    bandwidth: f64,
+    /// Cycles that the host's memory takes to answer a simulated card, with sim-pcie at the other
+    /// end of the link; elsewhere only foreseen cycles change [default: 100, with sim-pcie 250].
+    #[arg(long, value_name = "CYCLES")]
+    latency: Option<u32>,
+    /// Bytes a cycle that the host's memory moves (with --device sim; behind PCIe the link bounds
+    /// them). Foreseen cycles do not know of it [default: 16].
+    #[arg(long, value_name = "BYTES")]
+    bandwidth: Option<f64>,
     /// Times that the product runs; the slowest counts.
     #[arg(long, value_name = "TIMES", default_value = "1")]
     repeat: NonZeroUsize,
@@ -85,19 +87,13 @@ struct Json {
     /// What went to the card in all runs; the same on every way to a card of this shape.
     programs: Option<Programs>,
     config: Option<Config>,
-    /// Of the simulated card; elsewhere these settings have no effect.
+    /// The host's, where the card is simulated.
     memory: Option<Memory>,
     seed: u64,
     /// Cycles of each run.
     runs: Vec<Option<u64>>,
     /// Wall-clock time of the run that `cycles` is of, in seconds.
     seconds: f64,
-}
-
-#[derive(Serialize)]
-struct Memory {
-    latency: u32,
-    bandwidth: f64,
 }
 
 /// One run of the product.
@@ -178,10 +174,7 @@ fn gemm(args: GemmArgs) -> Result<()> {
         counters: report::by_name(counters.clone()),
         programs: engine.programs(),
         config,
-        memory: (args.device == Device::Sim).then_some(Memory {
-            latency: args.latency,
-            bandwidth: args.bandwidth,
-        }),
+        memory: surroundings.memory(&args.device),
         seed: args.seed,
         runs: all,
         seconds: report.micros / 1e6,

@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use systole::backend::{Backend, BackendError, Outcome};
 use systole::cpu::CpuBackend;
 use systole::device::{Counters, DeviceBackend, Options, Programs};
 use systole::matmul::MatMul;
-use systole::sched::Timing;
 use systole::sysfs::Sysfs;
 use systole::transport::{
     FunctionTransport, KernelFunction, ModelTransport, Transport, UserFunction,
@@ -27,24 +27,46 @@ pub struct TraceArgs {
     trace: Option<PathBuf>,
 }
 
-/// What surrounds the card.
-#[derive(Clone, Debug)]
+/// Cycles that the host's memory takes to answer: at the simulated card's own port, and at the other
+/// end of its link.
+const LATENCY: u32 = 100;
+const LINK_LATENCY: u32 = 250;
+/// Bytes a cycle that the host's memory moves.
+const BANDWIDTH: f64 = 16.0;
+
+/// What surrounds a simulated card.
+#[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    /// Cycles that the memory takes to answer.
-    pub latency: u32,
-    /// Bytes a cycle that the memory moves.
-    pub bandwidth: f64,
+    /// Cycles that the host's memory takes to answer, if that is asked for.
+    pub latency: Option<u32>,
+    /// Bytes a cycle that it moves, if that is asked for.
+    pub bandwidth: Option<f64>,
     /// Waveforms, if they are asked for.
     pub trace: TraceArgs,
 }
 
-impl Default for Surroundings {
-    /// The default memory of the simulated card.
-    fn default() -> Self {
-        Self {
-            latency: 100,
-            bandwidth: 16.0,
-            trace: TraceArgs::default(),
+/// The host's memory as a simulated card finds it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Memory {
+    /// Cycles that it takes to answer.
+    latency: u32,
+    /// Bytes a cycle that it moves; behind a link nothing but the link bounds them.
+    bandwidth: Option<f64>,
+}
+
+impl Surroundings {
+    /// The host's memory, where `device` is a simulated card.
+    pub fn memory(&self, device: &Device) -> Option<Memory> {
+        match device {
+            Device::Sim => Some(Memory {
+                latency: self.latency.unwrap_or(LATENCY),
+                bandwidth: Some(self.bandwidth.unwrap_or(BANDWIDTH)),
+            }),
+            Device::SimPcie => Some(Memory {
+                latency: self.latency.unwrap_or(LINK_LATENCY),
+                bandwidth: None,
+            }),
+            _ => None,
         }
     }
 }
@@ -79,6 +101,10 @@ impl Engine {
         if surroundings.trace.trace.is_some() && !simulated {
             let text =
                 "--trace needs --device sim or sim-pcie: only simulated cards have waveforms";
+            return Err(Failure::Usage(text.into()));
+        }
+        if surroundings.bandwidth.is_some() && *device != Device::Sim {
+            let text = "--bandwidth needs --device sim: elsewhere a link or the machine bounds it";
             return Err(Failure::Usage(text.into()));
         }
         Ok(match device {
@@ -167,14 +193,10 @@ pub fn open_card(
             Box::new(FunctionTransport::open(function).map_err(|error| refused(&error))?)
         }
     };
-    let timing = Timing {
-        latency: surroundings.latency.into(),
-        ..Timing::default()
-    };
-    let options = Options {
-        timing,
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    if let Some(latency) = surroundings.latency {
+        options.timing.latency = latency.into();
+    }
     DeviceBackend::new(transport, Box::new(machine.cpu()), options)
         .map_err(|error| Failure::Device(format!("the card does not start: {error}")))
 }
@@ -206,7 +228,13 @@ fn simulated(
 ) -> Result<Box<dyn Transport>> {
     use systole::transport::SimTransport;
 
-    let (trace, memory) = prepare(surroundings)?;
+    let memory = sim::memory::MemoryOptions {
+        latency: surroundings.latency.unwrap_or(LATENCY),
+        bandwidth: surroundings.bandwidth.unwrap_or(BANDWIDTH),
+        ..Default::default()
+    };
+    check(memory.check())?;
+    let trace = waveform(surroundings)?;
     let options = sim::Options {
         fst: trace.is_some(),
         memory,
@@ -225,12 +253,11 @@ fn behind_link(
 ) -> Result<Box<dyn Transport>> {
     use systole::transport::LocalFunction;
 
-    let (trace, memory) = prepare(surroundings)?;
-    let options = sim::LinkOptions {
-        fst: trace.is_some(),
-        memory,
-        ..Default::default()
-    };
+    let mut options = sim::LinkOptions::default();
+    options.root.latency = surroundings.latency.unwrap_or(LINK_LATENCY);
+    check(options.root.check())?;
+    let trace = waveform(surroundings)?;
+    options.fst = trace.is_some();
     let mut card = building(|| sim::RtlCard::open(&config, &options))?;
     if let Some(path) = trace {
         card.trace(path).map_err(unusable)?;
@@ -241,27 +268,22 @@ fn behind_link(
     Ok(Box::new(transport))
 }
 
-/// The waveform's file, if one is asked for, and the memory of the simulated card.
 #[cfg(feature = "sim")]
-fn prepare(
-    surroundings: &Surroundings,
-) -> Result<(Option<&std::path::Path>, sim::memory::MemoryOptions)> {
+fn check(checked: std::result::Result<(), &'static str>) -> Result<()> {
+    checked.map_err(|problem| Failure::Usage(problem.into()))
+}
+
+/// The waveform's file, if one is asked for: before the card is built, which takes minutes with
+/// waveforms for the first time.
+#[cfg(feature = "sim")]
+fn waveform(surroundings: &Surroundings) -> Result<Option<&std::path::Path>> {
     let trace = surroundings.trace.trace.as_deref();
     if let Some(path) = trace {
-        // Before the card is built, which takes minutes with waveforms for the first time.
         std::fs::File::create(path).map_err(|error| {
             Failure::Failed(format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    let memory = sim::memory::MemoryOptions {
-        latency: surroundings.latency,
-        bandwidth: surroundings.bandwidth,
-        ..Default::default()
-    };
-    memory
-        .check()
-        .map_err(|problem| Failure::Usage(problem.into()))?;
-    Ok((trace, memory))
+    Ok(trace)
 }
 
 #[cfg(feature = "sim")]
