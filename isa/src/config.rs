@@ -35,7 +35,7 @@ impl Default for Config {
     }
 }
 
-/// A [`Config`] that no card can have; the text says which value and why.
+/// A [`Config`] that no card can have, or a text that names none; says what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigError(pub &'static str);
 
@@ -46,6 +46,26 @@ impl core::fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+impl core::str::FromStr for Config {
+    type Err = ConfigError;
+
+    /// Reads rows and columns of the array as in `16x16`; the rest is that of
+    /// [`Config::with_array`].
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let sides = text
+            .split_once('x')
+            .and_then(|(rows, cols)| Some((rows.parse().ok()?, cols.parse().ok()?)));
+        let (rows, cols) = sides.ok_or(ConfigError("write rows and columns as in `16x16`"))?;
+        // The sides are checked before memories are divided among them.
+        if rows == 0 || cols == 0 {
+            return Err(ConfigError("the array needs rows and columns"));
+        }
+        let config = Self::with_array(rows, cols);
+        config.check()?;
+        Ok(config)
+    }
+}
 
 impl Config {
     /// A card with an array of this size and the default memories: 128 KiB of activations, 64 KiB

@@ -153,3 +153,26 @@ fn queues_and_memory_that_no_card_has_are_refused() {
         assert_eq!(config.check().is_ok(), good, "{card_memory_mib} MiB");
     }
 }
+
+#[test]
+fn arrays_are_named_by_their_sides() {
+    assert_eq!("8x32".parse(), Ok(Config::with_array(8, 32)));
+    assert_eq!("16x16".parse(), Ok(Config::default()));
+    for (text, complaint) in [
+        ("", "as in `16x16`"),
+        ("16", "as in `16x16`"),
+        ("16x", "as in `16x16`"),
+        ("16X16", "as in `16x16`"),
+        ("16x16x16", "as in `16x16`"),
+        ("-4x4", "as in `16x16`"),
+        ("4294967296x4", "as in `16x16`"),
+        ("0x16", "needs rows and columns"),
+        ("16x0", "needs rows and columns"),
+        ("5x16", "rows must be"),
+        ("4294967295x16", "rows must be"),
+        ("16x64", "columns must be"),
+    ] {
+        let refusal = text.parse::<Config>().expect_err(text).to_string();
+        assert!(refusal.contains(complaint), "{text}: {refusal}");
+    }
+}

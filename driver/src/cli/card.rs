@@ -168,7 +168,7 @@ pub fn open_card(
     machine: &MachineArgs,
     surroundings: &Surroundings,
 ) -> Result<DeviceBackend> {
-    let config = machine.config.0;
+    let config = machine.config;
     let refused = |error: &dyn Display| Failure::Device(error.to_string());
     let transport: Box<dyn Transport> = match device {
         Device::Auto | Device::Cpu => {

@@ -134,7 +134,7 @@ pub struct DeviceArgs {
 pub struct MachineArgs {
     /// Array of a card in this process; others describe themselves.
     #[arg(long, value_name = "ROWSxCOLS", default_value = "16x16")]
-    pub config: ArraySize,
+    pub config: Config,
     /// Threads of the CPU kernels [default: one for each core].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -149,7 +149,7 @@ pub struct MachineArgs {
 impl Default for MachineArgs {
     fn default() -> Self {
         Self {
-            config: ArraySize(Config::default()),
+            config: Config::default(),
             threads: None,
             vfio: Way::Any,
             sysfs: "/".into(),
@@ -167,27 +167,5 @@ impl MachineArgs {
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)
-    }
-}
-
-/// Rows and columns of an array, as in `16x16`, with the default memories.
-#[derive(Clone, Copy, Debug)]
-pub struct ArraySize(pub Config);
-
-impl FromStr for ArraySize {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let sides = text
-            .split_once('x')
-            .and_then(|(rows, cols)| Some((rows.parse().ok()?, cols.parse().ok()?)));
-        let (rows, cols) = sides.ok_or("write rows and columns as in `16x16`")?;
-        // The sides are checked before memories are divided among them.
-        if rows == 0 || cols == 0 {
-            return Err("the array needs rows and columns".into());
-        }
-        let config = Config::with_array(rows, cols);
-        config.check().map_err(|error| error.to_string())?;
-        Ok(Self(config))
     }
 }

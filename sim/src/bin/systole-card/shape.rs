@@ -1,7 +1,5 @@
 //! Options that choose the card.
 
-use std::str::FromStr;
-
 use clap::Args;
 use isa::config::Config;
 use sim::function::Function;
@@ -14,7 +12,7 @@ use super::failure::{Failure, Result};
 pub struct CardArgs {
     /// Array of the card: 4, 8, 16 or 32 rows and columns.
     #[arg(long, value_name = "ROWSxCOLS", default_value = "16x16")]
-    config: ArraySize,
+    config: Config,
     /// Queue pairs, each with an interrupt of its own: 1, 2, 4 or 8.
     #[arg(long, value_name = "N", default_value_t = Config::default().queues)]
     queues: u32,
@@ -45,7 +43,7 @@ impl CardArgs {
         let config = Config {
             queues: self.queues,
             card_memory_mib: self.memory_mib,
-            ..self.config.0
+            ..self.config
         };
         config.check().map_err(|error| error.to_string())?;
         Ok(config)
@@ -79,27 +77,5 @@ fn link_width(text: &str) -> std::result::Result<usize, String> {
         "8" => Ok(8),
         "16" => Ok(16),
         _ => Err("the link has 8 or 16 bytes a beat".into()),
-    }
-}
-
-/// Rows and columns of an array, as in `16x16`, with the default memories.
-#[derive(Clone, Copy, Debug)]
-struct ArraySize(Config);
-
-impl FromStr for ArraySize {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let sides = text
-            .split_once('x')
-            .and_then(|(rows, cols)| Some((rows.parse().ok()?, cols.parse().ok()?)));
-        let (rows, cols) = sides.ok_or("write rows and columns as in `16x16`")?;
-        // The sides are checked before memories are divided among them.
-        if rows == 0 || cols == 0 {
-            return Err("the array needs rows and columns".into());
-        }
-        let config = Config::with_array(rows, cols);
-        config.check().map_err(|error| error.to_string())?;
-        Ok(Self(config))
     }
 }
