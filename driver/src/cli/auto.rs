@@ -66,7 +66,7 @@ impl Auto {
             cpu_macs: measure(&mut cpu),
             overhead: OVERHEAD,
         };
-        let mut config = machine.config.0;
+        let mut config = machine.config;
         let mut name = format!("auto ({}, simulated card)", cpu.name());
         let simulated = "the simulated one is taken to run";
         let open = |address| open_slot(&machine, address);
