@@ -15,7 +15,11 @@ use rust_hdl_widgets::dff_setup;
 ///
 /// * A tag is *owed* from the moment its request is sent until its last completion is there or
 ///   nobody waits for it any more, *stale* when it is owed but its slot has ended already (too
-///   late, or a reset came). A slot whose tag is owed is not taken again.
+///   late, or a reset came). A slot whose tag is owed is not taken for a request.
+/// * The ring passes over such a slot, which takes a cycle at `tail` and one at `head`, and nobody
+///   is told: one debt does not stop the tags behind it. It does so only while there is a tag
+///   behind that can be had; with none it waits at the slot, whose tag may come back first, and
+///   keeps no other away from those that wait.
 /// * `reset` gives all slots back and makes every owed tag stale.
 /// * The first failure of a slot counts.
 /// * A finished slot shows at `ready` two cycles after `finish`: its last words are then written.
@@ -65,6 +69,15 @@ pub struct Tags {
     used: Signal<Local, Bits<6>>,
     slot: Signal<Local, Bits<5>>,
     oldest: Signal<Local, Bits<5>>,
+    /// Slots from `head` on before `tail`.
+    taken: DFF<Bits<32>>,
+    /// Those of them that are taken for no request.
+    passed: DFF<Bits<32>>,
+    takes: Signal<Local, Bit>,
+    gives: Signal<Local, Bit>,
+    fits: Signal<Local, Bit>,
+    passes: Signal<Local, Bit>,
+    hollow: Signal<Local, Bit>,
     expected: DFF<Bits<32>>,
     unwanted: DFF<Bits<32>>,
     ended: DFF<Bits<32>>,
@@ -76,6 +89,9 @@ pub struct Tags {
     finished_tag: DFF<Bits<5>>,
     expires: Signal<Local, Bit>,
     sent_mask: Signal<Local, Bits<32>>,
+    take_mask: Signal<Local, Bits<32>>,
+    pass_mask: Signal<Local, Bits<32>>,
+    give_mask: Signal<Local, Bits<32>>,
     refuse_mask: Signal<Local, Bits<32>>,
     finish_mask: Signal<Local, Bits<32>>,
     finished_mask: Signal<Local, Bits<32>>,
@@ -117,6 +133,13 @@ impl Default for Tags {
             used: Default::default(),
             slot: Default::default(),
             oldest: Default::default(),
+            taken: Default::default(),
+            passed: Default::default(),
+            takes: Default::default(),
+            gives: Default::default(),
+            fits: Default::default(),
+            passes: Default::default(),
+            hollow: Default::default(),
             expected: Default::default(),
             unwanted: Default::default(),
             ended: Default::default(),
@@ -128,6 +151,9 @@ impl Default for Tags {
             finished_tag: Default::default(),
             expires: Default::default(),
             sent_mask: Default::default(),
+            take_mask: Default::default(),
+            pass_mask: Default::default(),
+            give_mask: Default::default(),
             refuse_mask: Default::default(),
             finish_mask: Default::default(),
             finished_mask: Default::default(),
@@ -151,6 +177,8 @@ impl Logic for Tags {
             clock,
             first,
             next,
+            taken,
+            passed,
             expected,
             unwanted,
             ended,
@@ -167,10 +195,17 @@ impl Logic for Tags {
         self.head.next = self.oldest.val();
         self.owed.next = self.expected.q.val();
         self.stale.next = self.unwanted.q.val();
+        self.fits.next = self.used.val() != 32;
+        self.passes.next = self.fits.val()
+            & self.expected.q.val().get_bit(self.slot.val().index())
+            & ((self.expected.q.val() | self.taken.q.val()) != self.all.val());
         self.room.next =
-            (self.used.val() != 32) & (!self.expected.q.val().get_bit(self.slot.val().index()));
-        self.ready.next =
-            (self.used.val() != 0) & self.ended.q.val().get_bit(self.oldest.val().index());
+            self.fits.val() & (!self.expected.q.val().get_bit(self.slot.val().index()));
+        self.hollow.next =
+            (self.used.val() != 0) & self.passed.q.val().get_bit(self.oldest.val().index());
+        self.ready.next = (self.used.val() != 0)
+            & self.ended.q.val().get_bit(self.oldest.val().index())
+            & (!self.passed.q.val().get_bit(self.oldest.val().index()));
         self.cause.next = 0.into();
         if self.cause_0.q.val().get_bit(self.oldest.val().index()) {
             self.cause.next = 1.into();
@@ -197,6 +232,20 @@ impl Logic for Tags {
         self.sent_mask.next = 0.into();
         if self.sent.val() {
             self.sent_mask.next = self.one.val() << self.slot.val();
+        }
+        self.takes.next = self.sent.val() | self.refuse.val() | self.passes.val();
+        self.gives.next = self.drop.val() | self.hollow.val();
+        self.take_mask.next = 0.into();
+        if self.takes.val() {
+            self.take_mask.next = self.one.val() << self.slot.val();
+        }
+        self.pass_mask.next = 0.into();
+        if self.passes.val() {
+            self.pass_mask.next = self.one.val() << self.slot.val();
+        }
+        self.give_mask.next = 0.into();
+        if self.gives.val() {
+            self.give_mask.next = self.one.val() << self.oldest.val();
         }
         self.refuse_mask.next = 0.into();
         if self.refuse.val() {
@@ -232,6 +281,8 @@ impl Logic for Tags {
             self.give_up_mask.next = self.one.val() << self.late_tag.val();
         }
 
+        self.taken.d.next = (self.taken.q.val() | self.take_mask.val()) & (!self.give_mask.val());
+        self.passed.d.next = (self.passed.q.val() | self.pass_mask.val()) & (!self.give_mask.val());
         self.finished.d.next = self.finish.val();
         self.finished_tag.d.next = self.tag.val();
         self.expected.d.next = (self.expected.q.val() | self.sent_mask.val())
@@ -257,20 +308,23 @@ impl Logic for Tags {
             | self.fail_2.val();
 
         self.next_then.next = self.next.q.val();
-        if self.sent.val() | self.refuse.val() {
+        if self.takes.val() {
             self.next_then.next = self.next.q.val() + 1;
         }
         self.next.d.next = self.next_then.val();
-        if self.drop.val() {
+        if self.gives.val() {
             self.first.d.next = self.first.q.val() + 1;
         }
         if self.sent.val() & self.orphan.val() {
             self.first.d.next = self.next_then.val();
+            self.taken.d.next = 0.into();
             self.unwanted.d.next = self.unwanted.q.val() | self.sent_mask.val();
         }
         if self.reset.val() {
             self.first.d.next = self.next_then.val();
             self.unwanted.d.next = self.all.val();
+            self.taken.d.next = 0.into();
+            self.passed.d.next = 0.into();
         }
     }
 }
