@@ -23,12 +23,15 @@ const HEADER_WORDS: usize = 4;
 /// * A request whose first beat was taken is finished whatever happens; if a reset has come in
 ///   between, it is an `orphan`. One that is only offered is withdrawn when bus master falls and
 ///   in a reset.
+/// * `link_down` forgets the request that is begun, too: the link has forgotten its first beat.
 #[derive(LogicBlock)]
 pub struct Ask {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Begin no request.
     pub reset: Signal<In, Bit>,
+    /// Forget the one that is begun; only with `reset`.
+    pub link_down: Signal<In, Bit>,
     /// Requests may be sent.
     pub bus_master: Signal<In, Bit>,
     /// Bus, device and function of the requester.
@@ -119,6 +122,7 @@ impl Ask {
         Self {
             clock: Default::default(),
             reset: Default::default(),
+            link_down: Default::default(),
             bus_master: Default::default(),
             id: Default::default(),
             piece_valid: Default::default(),
@@ -216,7 +220,7 @@ impl Logic for Ask {
         }
 
         // The packet.
-        self.running.next = self.beat.q.val() != 0;
+        self.running.next = (self.beat.q.val() != 0) & (!self.link_down.val());
         self.valid.next = self.piece_valid.val()
             & (self.running.val()
                 | (self.bus_master.val() & self.room.val() & (!self.reset.val())));
@@ -251,7 +255,7 @@ impl Logic for Ask {
         if self.valid.val() & self.tx_ready.val() {
             self.beat.d.next = self.beat.q.val() + 1;
         }
-        if self.ends.val() {
+        if self.ends.val() | self.link_down.val() {
             self.beat.d.next = 0.into();
         }
         self.sent.next = self.ends.val();

@@ -47,6 +47,10 @@ pub enum ResetState {
 /// `cfg_interrupt_msixenable`, `cfg_msix_mask` `cfg_interrupt_msixfm`, `flr`
 /// `cfg_received_func_lvl_rst`.
 ///
+/// `reset` is for a link that is down: packets that were begun are not finished, on either stream,
+/// and the hard block must forget what it has of them. Tags that are owed stay so ([`ReadEngine`]),
+/// because answers may still come.
+///
 /// A function-level reset (`flr`, a pulse or a level) ends the packet that is being sent and the
 /// request that the target works on; requests that come meanwhile are consumed and dropped, and no
 /// packet begins. Then everything is forgotten: requests that wait, completions and interrupts
@@ -353,8 +357,11 @@ impl Logic for Endpoint {
         self.target.reset.next = self.forget.val();
         self.target.hold.next = self.closed.val();
         self.msix.reset.next = self.forget.val();
+        // Before a function-level reset all packets are out; with the pin the link is reset as well.
         self.read.reset.next = self.forget.val();
+        self.read.link_down.next = self.reset.val();
         self.write.reset.next = self.forget.val();
+        self.write.link_down.next = self.reset.val();
         self.transmit.reset.next = self.forget.val();
         self.transmit.hold.next = self.closed.val();
         self.flr_done.next = self.state.q.val() == ResetState::Done;

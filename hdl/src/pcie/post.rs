@@ -27,13 +27,16 @@ pub const ANSWERS: usize = 16;
 ///   dropped and its burst has failed. Once its first beat is taken it is finished.
 /// * A burst is answered when its last packet is taken or dropped.
 /// * A reset drops everything but the packet that is begun; `sweeping` lasts until that is out.
-///   All of the payload memory up to `fill` is then free.
+///   All of the payload memory up to `fill` is then free. `link_down` drops that packet, too: the link
+///   has forgotten its first beat.
 #[derive(LogicBlock)]
 pub struct Post {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drop what is not begun.
     pub reset: Signal<In, Bit>,
+    /// Drop what is begun; only with `reset`.
+    pub link_down: Signal<In, Bit>,
     /// Writes may be sent.
     pub bus_master: Signal<In, Bit>,
     /// Bus, device and function of the requester.
@@ -164,6 +167,7 @@ impl Post {
         Self {
             clock: Default::default(),
             reset: Default::default(),
+            link_down: Default::default(),
             bus_master: Default::default(),
             id: Default::default(),
             packet_valid: Default::default(),
@@ -287,8 +291,10 @@ impl Logic for Post {
             & (!self.out_empty.q.val())
             & (self.dropping.q.val() | (self.out_first.q.val() & (!self.bus_master.val())));
         self.skips.next = self.loses.val() | (self.out.q.val() & self.out_empty.q.val());
-        self.offers.next =
-            self.out.q.val() & (!self.skips.val()) & (!(self.out_first.q.val() & self.reset.val()));
+        self.offers.next = self.out.q.val()
+            & (!self.skips.val())
+            & (!(self.out_first.q.val() & self.reset.val()))
+            & (!self.link_down.val());
         self.leaves.next = self.skips.val() | (self.offers.val() & self.tx_ready.val());
         self.advance.next = (!self.out.q.val()) | self.leaves.val();
         self.tx_valid.next = self.offers.val();
@@ -466,6 +472,7 @@ impl Logic for Post {
         self.unfinished.next = self.out.q.val()
             & (!self.out_first.q.val())
             & (!self.skips.val())
+            & (!self.link_down.val())
             & (!(self.leaves.val() & self.out_last.q.val()));
         if self.sweeps.q.val() {
             self.failed.d.next = false;

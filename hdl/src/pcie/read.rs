@@ -37,7 +37,8 @@ const SLOT_BYTES: usize = 512;
 ///   were owed at a reset, are not used again until all their completions have come or as much
 ///   time again has passed; until then a run may wait. A timeout of 0 never comes.
 /// * `reset` forgets all else. A request whose first beat was taken is finished first; one that is
-///   only offered is withdrawn, in a reset and when bus master falls.
+///   only offered is withdrawn, in a reset and when bus master falls. With `link_down` nothing is
+///   finished: the link has forgotten the first beat as well.
 /// * Without `cfg_bus_master` nothing is sent: what was not sent fails with cause 5.
 #[derive(LogicBlock)]
 pub struct ReadEngine {
@@ -45,6 +46,8 @@ pub struct ReadEngine {
     pub clock: Signal<In, Clock>,
     /// Forget everything but which tags are owed.
     pub reset: Signal<In, Bit>,
+    /// Forget the request that is being sent, too; only with `reset`.
+    pub link_down: Signal<In, Bit>,
     /// Bus, device and function.
     pub cfg_id: Signal<In, Bits<16>>,
     /// Requests may be sent.
@@ -133,6 +136,7 @@ impl ReadEngine {
         Self {
             clock: Default::default(),
             reset: Default::default(),
+            link_down: Default::default(),
             cfg_id: Default::default(),
             cfg_bus_master: Default::default(),
             cfg_max_read: Default::default(),
@@ -199,6 +203,7 @@ impl Logic for ReadEngine {
         // Pieces to requests.
         self.ask.clock.next = self.clock.val();
         self.ask.reset.next = self.reset.val();
+        self.ask.link_down.next = self.link_down.val();
         self.ask.bus_master.next = self.cfg_bus_master.val();
         self.ask.id.next = self.cfg_id.val();
         self.ask.piece_valid.next = self.cut.piece_valid.val();

@@ -29,13 +29,16 @@ const PACKETS: usize = 8;
 /// * A burst is answered, in the order of the bursts, when its last packet is taken. `b_resp` is 2
 ///   and `b_user` 5 when a part of it was dropped because bus master was off.
 /// * `reset` forgets everything. A packet whose first beat was taken is finished first; one that is
-///   only offered is withdrawn, in a reset and when bus master falls.
+///   only offered is withdrawn, in a reset and when bus master falls. With `link_down` nothing is
+///   finished: the link has forgotten the first beat as well.
 #[derive(LogicBlock)]
 pub struct WriteEngine {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Forget everything.
     pub reset: Signal<In, Bit>,
+    /// Forget the packet that is being sent, too; only with `reset`.
+    pub link_down: Signal<In, Bit>,
     /// Bus, device and function.
     pub cfg_id: Signal<In, Bits<16>>,
     /// Writes may be sent.
@@ -104,6 +107,7 @@ impl WriteEngine {
         Self {
             clock: Default::default(),
             reset: Default::default(),
+            link_down: Default::default(),
             cfg_id: Default::default(),
             cfg_bus_master: Default::default(),
             cfg_max_payload: Default::default(),
@@ -180,6 +184,7 @@ impl Logic for WriteEngine {
         // Packets to the link.
         self.post.clock.next = self.clock.val();
         self.post.reset.next = self.reset.val();
+        self.post.link_down.next = self.link_down.val();
         self.post.bus_master.next = self.cfg_bus_master.val();
         self.post.id.next = self.cfg_id.val();
         self.post.packet_valid.next = self.packets.valid.val();

@@ -58,6 +58,7 @@ pub const SUN: Weather = Weather {
 
 struct Ports {
     reset: PortRef,
+    link_down: PortRef,
     bus_master: PortRef,
     aw: [PortRef; 4],
     w: [PortRef; 3],
@@ -79,6 +80,8 @@ pub struct Seen {
     pub good: u64,
     pub failed: u64,
     pub orphans: u64,
+    /// Packets that were begun when the link went down.
+    pub torn: u64,
     pub withdrawn: u64,
     pub first_beat: Option<u64>,
     pub last_beat: u64,
@@ -108,6 +111,8 @@ pub struct Writer {
     pub bus_master: bool,
     was_off: bool,
     pub reset: bool,
+    /// The link forgets what was begun; only with `reset`.
+    pub link_down: bool,
     pub now: u64,
     pub seen: Seen,
 }
@@ -117,6 +122,7 @@ impl Writer {
         let mut bench = Bench::new(&WriteEngine::new(words, line_bytes), "write_engine");
         let ports = Ports {
             reset: bench.port("reset"),
+            link_down: bench.port("link_down"),
             bus_master: bench.port("cfg_bus_master"),
             aw: ["aw_valid", "aw_addr", "aw_id", "aw_ready"].map(|name| bench.port(name)),
             w: ["w_valid", "w_last", "w_ready"].map(|name| bench.port(name)),
@@ -151,6 +157,7 @@ impl Writer {
             bus_master: true,
             was_off: false,
             reset: false,
+            link_down: false,
             now: 0,
             seen: Seen::default(),
         }
@@ -179,6 +186,7 @@ impl Writer {
         self.was_off |= !self.bus_master;
         let model = &mut self.bench.model;
         model.set(self.ports.reset, self.reset.into());
+        model.set(self.ports.link_down, self.link_down.into());
         model.set(self.ports.bus_master, self.bus_master.into());
         let burst = self
             .addresses
@@ -245,13 +253,21 @@ impl Writer {
         }
         if self.reset {
             if self.mid_packet && self.orphan.is_none() {
-                let owed = self.owed.iter().find(|owed| !owed.bytes.is_empty());
-                self.orphan = Some(owed.expect("a packet of a burst").bytes.clone());
+                // Of the first burst, unless that was dropped without bus master.
+                let bytes = self.owed.iter().flat_map(|owed| owed.bytes.clone());
+                self.orphan = Some(bytes.collect());
             }
             self.addresses.clear();
             self.lines.clear();
             self.owed.clear();
             self.held_b = None;
+        }
+        if self.link_down {
+            self.seen.torn += u64::from(self.mid_packet);
+            self.orphan = None;
+            self.mid_packet = false;
+            self.held_tx = None;
+            self.joiner = Joiner::default();
         }
         self.bench.model.cycle();
         self.now += 1;
@@ -295,7 +311,7 @@ impl Writer {
         let model = &self.bench.model;
         let [valid, last, keep, _] = self.ports.tx;
         if model.get(valid) == 0 {
-            assert!(!self.mid_packet, "a packet has no gaps");
+            assert!(!self.mid_packet || self.link_down, "a packet has no gaps");
             let may_withdraw = self.reset || !self.bus_master;
             assert!(
                 self.held_tx.is_none() || may_withdraw,
@@ -305,6 +321,7 @@ impl Writer {
             self.held_tx = None;
             return;
         }
+        assert!(!self.link_down, "nothing goes on");
         assert!(
             self.mid_packet || (self.bus_master && !self.reset),
             "no packet begins"

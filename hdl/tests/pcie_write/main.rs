@@ -112,6 +112,7 @@ fn random(words: usize, line_bytes: usize, max_payload: u64, bursts: u64, troubl
                 reset_until = writer.now + 1 + writer.rng.below(4);
             }
             writer.reset = writer.now < reset_until;
+            writer.link_down = writer.reset && writer.rng.chance(30);
         }
         writer.step();
     }
@@ -139,7 +140,11 @@ fn resets_and_bus_master() {
     for (words, line_bytes, max_payload) in [(2, 16, 2), (4, 16, 1), (2, 32, 0), (4, 32, 2)] {
         let seen = random(words, line_bytes, max_payload, 600, true);
         assert!(
-            seen.good > 100 && seen.failed > 5 && seen.orphans > 10 && seen.withdrawn > 2,
+            seen.good > 100
+                && seen.failed > 5
+                && seen.orphans > 10
+                && seen.torn > 5
+                && seen.withdrawn > 2,
             "{seen:?}"
         );
     }
