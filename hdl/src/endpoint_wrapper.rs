@@ -23,8 +23,15 @@ pub fn emit_endpoint(
     port_bytes: usize,
     vectors: usize,
     memory_log2: Option<u32>,
+    rest_timeout: u32,
 ) -> Result<Emitted, EmitError> {
-    let block = Box::new(Endpoint::new(words, port_bytes, vectors, memory_log2));
+    let block = Box::new(Endpoint::new(
+        words,
+        port_bytes,
+        vectors,
+        memory_log2,
+        rest_timeout,
+    ));
     let emitted = emit(block.as_ref(), "endpoint")?;
     let size = u64::from(port_bytes.ilog2());
     let mut added = vec![];

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use isa::config::{Config, ConfigError};
+use isa::regs::LINK_TIMEOUT_RESET;
 
 use crate::card::Card;
 use crate::emit::{EmitError, Emitted, Port, emit};
@@ -33,12 +34,18 @@ pub enum EmitCardError {
 pub struct LinkConfig {
     /// Doublewords of a beat: 2 or 4.
     pub words: usize,
+    /// A tag whose answer did not come rests as if no timeout of a read had been shorter than this:
+    /// for twice as many cycles at least.
+    pub rest_timeout: u32,
 }
 
 impl Default for LinkConfig {
-    /// Beats of 64 bits.
+    /// Beats of 64 bits; tags rest as they do while software leaves the timeout as it was.
     fn default() -> Self {
-        Self { words: 2 }
+        Self {
+            words: 2,
+            rest_timeout: LINK_TIMEOUT_RESET,
+        }
     }
 }
 
@@ -67,12 +74,12 @@ pub fn emit_card(shape: &Config) -> Result<Emitted, EmitCardError> {
 /// # Errors
 /// A shape that no card can have, or a link whose beats have neither 2 nor 4 doublewords.
 pub fn emit_pcie_card(shape: &Config, link: &LinkConfig) -> Result<Emitted, EmitCardError> {
-    let (shape, words) = (*shape, link.words);
-    if !matches!(words, 2 | 4) {
-        return Err(EmitCardError::Link(words));
+    let (shape, link) = (*shape, *link);
+    if !matches!(link.words, 2 | 4) {
+        return Err(EmitCardError::Link(link.words));
     }
     let card = elaborate(move || {
-        let card = Box::new(PcieCard::new(&shape, words)?);
+        let card = Box::new(PcieCard::new(&shape, &link)?);
         Ok(emit(card.as_ref(), "pcie_card")?)
     })?;
     Ok(wrap(card, PCIE_TOP, "l", shape.port_bytes as usize))

@@ -3,6 +3,7 @@
 mod common;
 
 use isa::config::Config;
+use isa::regs::LINK_TIMEOUT_RESET;
 
 fn check(config: &Config) {
     let emitted = hdl::emit_card(config).expect("the card is emitted");
@@ -50,12 +51,19 @@ fn cards_behind_pcie() {
                 port_bytes,
                 ..Config::with_array(8, 8)
             };
-            let link = hdl::LinkConfig { words };
+            let link = hdl::LinkConfig {
+                words,
+                ..Default::default()
+            };
             let emitted = hdl::emit_pcie_card(&config, &link).expect("the card is emitted");
             verilate::lint(&common::design(&emitted), &[]).expect("the card is free of lint");
         }
     }
-    let three = hdl::emit_pcie_card(&Config::default(), &hdl::LinkConfig { words: 3 });
+    let three = hdl::LinkConfig {
+        words: 3,
+        ..Default::default()
+    };
+    let three = hdl::emit_pcie_card(&Config::default(), &three);
     assert!(matches!(three, Err(hdl::EmitCardError::Link(3))));
 }
 
@@ -64,8 +72,9 @@ fn endpoints_alone() {
     for words in [2, 4] {
         for port_bytes in [16, 32] {
             for memory_log2 in [None, Some(26)] {
-                let emitted = hdl::emit_endpoint(words, port_bytes, 4, memory_log2)
-                    .expect("the endpoint is emitted");
+                let emitted =
+                    hdl::emit_endpoint(words, port_bytes, 4, memory_log2, LINK_TIMEOUT_RESET)
+                        .expect("the endpoint is emitted");
                 verilate::lint(&common::design(&emitted), &[])
                     .expect("the endpoint is free of lint");
             }

@@ -61,7 +61,7 @@ registers! {
     STATUS = 0x044, ReadOnly, "Bit 1: a program runs or a reset of the card is not over. Bit 2: fatal, only a reset of the card helps.";
     ERROR = 0x048, ReadOnly, "Last error of any queue: command index in bits 31:16, cause in 15:0; 0 after a reset of the card.";
     WATCHDOG = 0x050, ReadWrite, "Cycles without any movement after which a program is ended; 0: never.";
-    LINK_TIMEOUT = 0x054, ReadWrite, "Cycles after which a read over PCIe that was not answered fails; 0: never.";
+    LINK_TIMEOUT = 0x054, ReadWrite, "Cycles after which a read over PCIe that was not answered fails; 0: never. The tag of a read that got no answer, too late or because of a reset, is not used again until the answer has come or twice the largest value since power-up has passed since the read: the largest one that a read has waited under, and at least a constant of the build, by default the value after a reset.";
     COUNTER_CONTROL = 0x0fc, ReadWrite, "Bit 0: clear all counters, clears itself. Bit 1: freeze them.";
 }
 

@@ -26,7 +26,11 @@ pub fn emit(config: &Config) -> Result<Rtl, String> {
 /// # Errors
 /// Says what the emitter could not do.
 pub fn emit_link(config: &Config, words: usize) -> Result<Rtl, String> {
-    rtl(hdl::emit_pcie_card(config, &hdl::LinkConfig { words }))
+    let link = hdl::LinkConfig {
+        words,
+        ..hdl::LinkConfig::default()
+    };
+    rtl(hdl::emit_pcie_card(config, &link))
 }
 
 fn rtl(card: Result<hdl::emit::Emitted, hdl::EmitCardError>) -> Result<Rtl, String> {

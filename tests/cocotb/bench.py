@@ -35,7 +35,8 @@ HOST_BYTES = 0x4000
 HIGH = 0x0123_4567_0000_0000
 
 # Cycles after which the endpoint gives up a read, unless a test says otherwise: never in a test.
-LINK_TIMEOUT = 1 << 18
+# Tags without an answer rest for twice the longest one of all tests.
+LINK_TIMEOUT = 1 << 14
 
 
 class Machine:
@@ -71,15 +72,15 @@ class Machine:
         self.root.max_read_request_size = host_read
         self.root.read_completion_boundary = boundary_128
         self.root.split_on_all_rcb = split_all
-        self.block = HardBlock(dut, CARD, 2 * timeout * PERIOD, self.random.random())
+        rest = 2 * max(timeout, CARD["rest_timeout"])
+        self.block = HardBlock(dut, CARD, rest * PERIOD, self.random.random())
         self.root.make_port().connect(self.block)
-        # Tags that are owed outlast a reset: those of the test before are given up at once.
-        dut.link_timeout.value = 1
+        # Tags that are owed outlast a reset: those of the test before rest, the others are used.
+        dut.link_timeout.value = timeout
         dut.reset.value = 1
         await self.cycles(4)
         dut.reset.value = 0
         await self.cycles(200)
-        dut.link_timeout.value = timeout
         self.memory = AxiRam(
             AxiBus.from_prefix(dut, "w"), dut.clock, dut.reset, size=CARD["memory_bytes"]
         )

@@ -177,7 +177,7 @@ async def late_completions(dut):
 
 @cocotb.test(**LIMIT)
 async def tags_come_back(dut):
-    """Tags whose answers never come are used again after twice the time."""
+    """Tags whose answers never come are used again once they have rested."""
     async with machine(dut, timeout=PATIENCE) as m:
         data = m.fill(m.low)
         base = m.low.get_absolute_address(0)

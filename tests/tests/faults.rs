@@ -40,7 +40,7 @@ fn card() -> RtlCard {
     let config = Config::with_array(4, 4);
     let options = LinkOptions {
         root: root::Options {
-            stale_tag: 2 * u64::from(TIMEOUT),
+            stale_tag: 2 * u64::from(regs::LINK_TIMEOUT_RESET),
             ..root::Options::default()
         },
         ..LinkOptions::default()

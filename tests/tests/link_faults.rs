@@ -34,8 +34,8 @@ fn shape() -> Config {
 fn options(random: Option<Random>) -> LinkOptions {
     LinkOptions {
         root: root::Options {
-            // Once for the answer that does not come, once for the tag to rest.
-            stale_tag: 2 * u64::from(TIMEOUT),
+            // However soon answers are given up, as long as the card may take them to come.
+            stale_tag: 2 * u64::from(regs::LINK_TIMEOUT_RESET),
             random,
             ..root::Options::default()
         },

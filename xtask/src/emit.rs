@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::array::ArraySize;
-use crate::cocotb::Shape;
+use crate::cocotb::{REST_TIMEOUT, Shape};
 use crate::run::{announced, cargo};
 
 /// Writes the Verilog of the whole card into `out`.
@@ -19,12 +19,15 @@ pub fn block(name: &str, size: ArraySize, out: &Path) -> Result<()> {
     emitter(&["--block", name, "--config", &size.to_string()], out)
 }
 
-/// Writes the Verilog of the PCI Express endpoint into `out`.
+/// Writes the Verilog of the PCI Express endpoint into `out`, with tags that rest for a time that
+/// tests can wait for.
 pub fn endpoint(shape: Shape, out: &Path) -> Result<()> {
     let (words, bytes) = (shape.words.to_string(), shape.port_bytes.to_string());
     let block = ["--block", "endpoint"];
     let sizes = ["--words", &words, "--port-bytes", &bytes];
-    emitter(&[&block[..], &sizes[..]].concat(), out)
+    let rest_timeout = REST_TIMEOUT.to_string();
+    let rest = ["--rest-timeout", &rest_timeout];
+    emitter(&[&block[..], &sizes[..], &rest[..]].concat(), out)
 }
 
 fn emitter(args: &[&str], out: &Path) -> Result<()> {

@@ -9,6 +9,7 @@ use hdl::LinkConfig;
 use hdl::array::Array;
 use hdl::emit::{Emitted, emit};
 use isa::config::Config;
+use isa::regs::LINK_TIMEOUT_RESET;
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -42,6 +43,9 @@ struct Arguments {
     /// Doublewords of a beat of the PCIe link, 2 or 4.
     #[arg(long, default_value_t = 2)]
     link_words: usize,
+    /// Tags of PCIe reads without an answer rest as if no timeout had been shorter than this.
+    #[arg(long, value_name = "CYCLES", default_value_t = LINK_TIMEOUT_RESET)]
+    rest_timeout: u32,
     /// Queue pairs, 1, 2, 4 or 8.
     #[arg(long)]
     queues: Option<u32>,
@@ -70,7 +74,7 @@ fn shape(arguments: &Arguments) -> Result<Config, String> {
     Ok(config)
 }
 
-fn endpoint(config: &Config, words: usize) -> Result<Emitted, String> {
+fn endpoint(config: &Config, words: usize, rest_timeout: u32) -> Result<Emitted, String> {
     if words != 2 && words != 4 {
         return Err(format!("{words} doublewords a beat: choose 2 or 4"));
     }
@@ -80,6 +84,7 @@ fn endpoint(config: &Config, words: usize) -> Result<Emitted, String> {
         config.port_bytes as usize,
         config.queues as usize,
         (memory > 0).then(|| memory.ilog2()),
+        rest_timeout,
     )
     .map_err(|error| error.to_string())
 }
@@ -91,6 +96,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Block::Pcie => {
             let link = LinkConfig {
                 words: arguments.link_words,
+                rest_timeout: arguments.rest_timeout,
             };
             hdl::emit_pcie_card(&config, &link).map_err(|error| error.to_string())?
         }
@@ -99,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             "array",
         )
         .map_err(|error| error.to_string())?,
-        Block::Endpoint => endpoint(&config, arguments.words)?,
+        Block::Endpoint => endpoint(&config, arguments.words, arguments.rest_timeout)?,
     };
     let write = |name: &str, text: &str| {
         let path = arguments.out.join(format!("{name}.v"));

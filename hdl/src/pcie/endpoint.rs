@@ -47,6 +47,10 @@ pub enum ResetState {
 /// `cfg_interrupt_msixenable`, `cfg_msix_mask` `cfg_interrupt_msixfm`, `flr`
 /// `cfg_received_func_lvl_rst`.
 ///
+/// No packet may carry a digest (ECRC): one whose TD bit is set is dropped, a request as much as a
+/// completion. The hard block must take digests off, which that of the 7 series (`PCIE_2_1`) does
+/// with its attribute `ENABLE_RX_TD_ECRC_TRIM`.
+///
 /// `reset` is for a link that is down: packets that were begun are not finished, on either stream,
 /// and the hard block must forget what it has of them. Tags that are owed stay so ([`ReadEngine`]),
 /// because answers may still come.
@@ -118,7 +122,8 @@ pub struct Endpoint {
     pub reg_rdata: Signal<In, Bits<32>>,
     /// Interrupts, each a cycle long; bit `i` is vector `i`.
     pub events: Signal<In, Bits<8>>,
-    /// Cycles after which an unanswered read fails; 0: never.
+    /// Cycles after which an unanswered read fails; 0: never. The longest one that a read has had
+    /// decides how long a tag without an answer rests ([`ReadEngine`]).
     pub link_timeout: Signal<In, Bits<32>>,
     /// What the counters of the link count, in the order of the contract.
     pub link_ticks: Signal<Out, Bits<6>>,
@@ -226,11 +231,18 @@ pub struct Endpoint {
 impl Endpoint {
     /// For beats of `words` words (2 or 4), lines of `port_bytes` (16 or 32), `vectors` interrupts
     /// (1 to 8), and a window to card memory of 2 to the power of `memory_log2` bytes (12 to 32),
-    /// if there is one.
+    /// if there is one. Tags without an answer rest as if no timeout had been shorter than
+    /// `rest_timeout`.
     ///
     /// # Panics
     /// If one of the numbers is not as told here.
-    pub fn new(words: usize, port_bytes: usize, vectors: usize, memory_log2: Option<u32>) -> Self {
+    pub fn new(
+        words: usize,
+        port_bytes: usize,
+        vectors: usize,
+        memory_log2: Option<u32>,
+        rest_timeout: u32,
+    ) -> Self {
         assert!(
             port_bytes == 16 || port_bytes == 32,
             "lines of 16 or 32 bytes"
@@ -317,7 +329,7 @@ impl Endpoint {
             receive: Receive::new(words),
             target: Target::new(words, port_bytes, memory_log2),
             msix: Msix::new(words, vectors),
-            read: ReadEngine::new(words, port_bytes),
+            read: ReadEngine::new(words, port_bytes, rest_timeout),
             write: WriteEngine::new(words, port_bytes),
             transmit: Transmit::new(words),
             state: Default::default(),

@@ -33,9 +33,13 @@ const SLOT_BYTES: usize = 512;
 /// * The lines of a request that failed have `r_resp` 2 and the cause in `r_user`: 1 too late,
 ///   2 poisoned, 3 unsupported request (or retry, or a status without a meaning), 4 completer
 ///   abort, 5 bus master off. Other requests of the same run are not touched.
-/// * `timeout` cycles after a request was sent (34 more at most) it fails. Its tag, and those that
-///   were owed at a reset, are not used again until all their completions have come or as much
-///   time again has passed; until then a run may wait. A timeout of 0 never comes.
+/// * `timeout` cycles after a request was sent (34 more at most) it fails. A timeout of 0 never
+///   comes.
+/// * The tag of a request that came too late, and those that were owed at a reset, rest: they are
+///   not used again until all their completions have come, or until twice the longest timeout
+///   since power-up has passed since the request, and at least twice the build's `rest_timeout`
+///   (`Deadline`). A timeout of 0 is none, so tags that were owed at a reset come back with it as
+///   well. Meanwhile runs go on with the other tags, and wait when there are none.
 /// * `reset` forgets all else. A request whose first beat was taken is finished first; one that is
 ///   only offered is withdrawn, in a reset and when bus master falls. With `link_down` nothing is
 ///   finished: the link has forgotten the first beat as well.
@@ -130,8 +134,9 @@ pub struct ReadEngine {
 }
 
 impl ReadEngine {
-    /// For beats of `words` doublewords (2 or 4) and lines of `port_bytes` (16 or 32).
-    pub fn new(words: usize, port_bytes: usize) -> Self {
+    /// For beats of `words` doublewords (2 or 4) and lines of `port_bytes` (16 or 32). Tags rest as
+    /// if no timeout had been shorter than `rest_timeout`.
+    pub fn new(words: usize, port_bytes: usize, rest_timeout: u32) -> Self {
         let banks = port_bytes / 4;
         Self {
             clock: Default::default(),
@@ -175,7 +180,7 @@ impl ReadEngine {
             cut: Cut::default(),
             ask: Ask::new(words, port_bytes),
             tags: Tags::default(),
-            deadline: Deadline::default(),
+            deadline: Deadline::new(rest_timeout),
             collect: Collect::new(words, port_bytes),
             buffer: Banks::new(TAGS * SLOT_BYTES / port_bytes, banks),
             lines: Lines::new(port_bytes),

@@ -4,6 +4,7 @@ use isa::config::{Config, ConfigError};
 use rust_hdl_core::prelude::*;
 
 use super::{Endpoint, LocalPort, Split};
+use crate::LinkConfig;
 use crate::card::Card;
 
 /// The card, its PCI Express endpoint, and the way of both to memory.
@@ -22,7 +23,8 @@ use crate::card::Card;
 ///
 /// * `rx_*` and `tx_*` are packets on streams as the hard block of 7-series parts has them, but in
 ///   the order of words (word 0 first) and with the hit of the window beside the first beat.
-///   `cfg_*` is what that block tells of its configuration space.
+///   `cfg_*` is what that block tells of its configuration space. It must take digests (ECRC) off:
+///   a packet with one is dropped ([`Endpoint`]).
 /// * `l_*` is AXI4 without the signals that never change ([`crate::emit_pcie_card`] adds them).
 /// * `flr` is a level: the function-level reset has ended when `flr_done` is high, and then `flr`
 ///   goes. The card's memory is not touched by it, and gets what it is owed.
@@ -31,7 +33,8 @@ use crate::card::Card;
 pub struct PcieCard {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Synchronous reset: the link and the card's memory must forget what they owe.
+    /// Synchronous reset: the link must forget packets that were begun, and the card's memory what
+    /// it owes.
     pub reset: Signal<In, Bit>,
     /// A beat from the host.
     pub rx_valid: Signal<In, Bit>,
@@ -134,11 +137,12 @@ pub struct PcieCard {
 }
 
 impl PcieCard {
-    /// A card of this shape whose link has beats of `words` doublewords, 2 or 4.
+    /// A card of this shape with this link, whose beats have 2 or 4 doublewords.
     ///
     /// # Errors
     /// Those of [`Config::check`].
-    pub fn new(shape: &Config, words: usize) -> Result<Self, ConfigError> {
+    pub fn new(shape: &Config, link: &LinkConfig) -> Result<Self, ConfigError> {
+        let words = link.words;
         let line_words = shape.port_bytes as usize / 4;
         let beat = || (0..words).map(|_| Signal::default()).collect();
         let line_out = || (0..line_words).map(|_| Signal::default()).collect();
@@ -198,6 +202,7 @@ impl PcieCard {
                 shape.port_bytes as usize,
                 shape.queues as usize,
                 (shape.card_memory_mib > 0).then(|| shape.card_memory_mib.ilog2() + 20),
+                link.rest_timeout,
             ),
             _words: words,
             _line_words: line_words,

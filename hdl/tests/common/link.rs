@@ -88,6 +88,13 @@ impl Source {
         }
     }
 
+    /// Forgets everything, a packet of which a part was taken too.
+    pub fn reset(&mut self) {
+        self.queue.clear();
+        self.offered = false;
+        self.between = true;
+    }
+
     /// Takes an offered beat back.
     pub fn hold(&mut self) {
         self.offered = false;

@@ -48,6 +48,11 @@ impl RegisterFile {
         }
     }
 
+    /// Forgets what was read.
+    pub fn reset(&mut self) {
+        self.next = [None; 2];
+    }
+
     /// Sets the inputs of a cycle: what was read in the last one, noise otherwise.
     pub fn drive(&mut self, bench: &mut Bench, rng: &mut Rng) {
         let [register, other] = self.next.map(|value| value.unwrap_or(rng.next() as u32));
@@ -157,6 +162,14 @@ impl WindowMemory {
 
     fn set(&self, bench: &mut Bench, name: &str, value: u64) {
         bench.model.set(self.port(name), value);
+    }
+
+    /// Forgets the burst under way.
+    pub fn reset(&mut self) {
+        self.read = None;
+        self.write = None;
+        self.owed = false;
+        self.offers = [false; 2];
     }
 
     /// Sets the inputs of a cycle; each handshake goes on with a chance of `ready` percent.

@@ -123,6 +123,12 @@ impl Dma {
         }
     }
 
+    /// The same when the link forgets what was on it: what was answered may not have come.
+    pub fn link_reset(&mut self) {
+        self.reset();
+        self.golden[HOST_BYTES / 2..].fill(None);
+    }
+
     /// The bus master bit has fallen.
     pub fn disturb(&mut self) {
         for line in &mut self.awaited {

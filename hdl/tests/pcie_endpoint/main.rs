@@ -105,13 +105,17 @@ struct Room {
     /// Packets of the card that began, and of them those that are no completions.
     began: usize,
     asked: usize,
+    /// First word of the packet of the card that began last.
+    head: u32,
+    /// Packets of the card that the reset pin has cut off: reads, writes, messages, completions.
+    torn: [usize; 4],
     cycle: usize,
     resets: usize,
 }
 
 impl Room {
     fn new(words: usize, line: usize, log2: Option<u32>, base: u64) -> Self {
-        let block = Endpoint::new(words, line, VECTORS, log2);
+        let block = Endpoint::new(words, line, VECTORS, log2, 1);
         let mut bench = Bench::new(&block, "endpoint");
         let mut rng = Rng(0xe9d + (words * line) as u64 + base);
         let mut registers = RegisterFile::new(&bench, false);
@@ -142,6 +146,8 @@ impl Room {
             marks: VecDeque::new(),
             began: 0,
             asked: 0,
+            head: 0,
+            torn: [0; 4],
             cycle: 0,
             resets: 0,
         };
@@ -255,8 +261,8 @@ impl Room {
         let valid = self.bench.is("tx_valid");
         if valid && tx && !inside {
             self.began += 1;
-            let kind = self.bench.get("tx_data_0") >> 24 & 31;
-            self.asked += usize::from(kind == 0);
+            self.head = self.bench.get("tx_data_0") as u32;
+            self.asked += usize::from(self.head >> 24 & 31 == 0);
         }
         if let Some(packet) = self.sink.settle(&self.bench) {
             match packet[0] >> 24 & 0x1f {
@@ -453,6 +459,55 @@ impl Room {
         self.drain(MOODS[0]);
         self.enable_interrupts();
     }
+
+    /// The reset pin, at once: the link has gone down and forgets what was on it. The host answers
+    /// afterwards what it was asked before, or never does.
+    fn pin_reset(&mut self, cycles: u64, answers: bool) {
+        if self.sink.is_inside() {
+            let kind = match (self.head >> 24 & 0x5f, self.head & 0x3ff) {
+                (0, _) => 0,
+                (0x40, 2..) => 1,
+                (0x40, _) => 2,
+                _ => 3,
+            };
+            self.torn[kind] += 1;
+        }
+        self.bench.set("reset", 1);
+        self.bench.set("rx_valid", 0);
+        self.bench.set("events", 0);
+        for _ in 0..cycles {
+            let ready = self.rng.below(2);
+            self.bench.set("tx_ready", ready);
+            self.bench.model.cycle();
+        }
+        self.bench.set("reset", 0);
+        self.source.reset();
+        self.sink.reset();
+        self.registers.reset();
+        self.memory.reset();
+        self.dma.link_reset();
+        if !answers {
+            self.root.lose();
+        }
+        self.root.fates.clear();
+        self.irq = 0;
+        self.fresh = 0;
+        self.marks.clear();
+        self.host.pending.clear();
+        self.host.golden[1] = self.memory.bytes.clone();
+        self.fresh_tables();
+        self.resets += 1;
+        // Nothing is left to be sent.
+        let began = self.began;
+        for _ in 0..20 {
+            self.cycle(Mood {
+                answers: 0,
+                ..quiet(MOODS[0])
+            });
+        }
+        assert_eq!(self.began, began);
+        self.enable_interrupts();
+    }
 }
 
 const SHAPES: [(usize, usize, Option<u32>, u64); 4] = [
@@ -553,6 +608,51 @@ fn function_level_resets() {
         });
         assert!(room.resets > 30, "{} resets", room.resets);
         assert!(room.dma.lines_read > 500 && room.host.answered > 10);
+    }
+}
+
+/// The reset pin in every cycle of a busy link: all that is sent afterwards is whole packets of what
+/// was asked for afterwards, and everything works.
+#[test]
+fn resets_by_pin() {
+    let shapes = match full() {
+        true => SHAPES.to_vec(),
+        false => vec![SHAPES[0], SHAPES[2]],
+    };
+    for (words, line, log2, base) in shapes {
+        let mut room = Room::new(words, line, log2, base);
+        room.bench.set("link_timeout", 3000);
+        for at in 0..250 {
+            room.host.named.fill(false);
+            room.set_sizes(at % 3, at / 3 % 3);
+            for _ in 0..4 {
+                let (packet, bar) = room.any();
+                room.push(&packet, bar);
+            }
+            for vector in 0..MARK_VECTOR {
+                if room.may_raise(vector) {
+                    room.raise(vector);
+                }
+            }
+            let busy = Mood {
+                tx: [100, 50, 20][at as usize % 3],
+                answers: 50,
+                ..MOODS[0]
+            };
+            for _ in 0..at {
+                room.cycle(busy);
+            }
+            room.pin_reset(1 + at % 3, at % 8 != 0);
+            for _ in 0..60 {
+                room.cycle(MOODS[0]);
+            }
+            room.drain(MOODS[0]);
+        }
+        // With beats of four words, reads and messages may be single beats, which cannot be cut.
+        let [reads, writes, messages, completions] = room.torn.map(|count| count > 0);
+        assert!(writes && completions, "{:?}", room.torn);
+        assert!(words == 4 || (reads && messages), "{:?}", room.torn);
+        assert!(room.dma.lines_read > 5000 && room.host.answered > 100);
     }
 }
 

@@ -81,6 +81,13 @@ impl Root {
         }
     }
 
+    /// What the card has asked for is never answered.
+    pub fn lose(&mut self) {
+        for read in &mut self.waiting {
+            read.fate = Fate::Lost;
+        }
+    }
+
     fn place(&self, request: &Request) -> usize {
         let start = request.address - self.base;
         let count = u64::from(request.dwords) * 4;

@@ -57,6 +57,8 @@ pub const SUN: Weather = Weather {
 
 struct Ports {
     reset: PortRef,
+    link_down: PortRef,
+    timeout: PortRef,
     bus_master: PortRef,
     ar: [PortRef; 5],
     r: [PortRef; 6],
@@ -76,6 +78,10 @@ pub struct Seen {
     pub requests: u64,
     pub payload_beats: u64,
     pub orphans: u64,
+    /// Requests that were begun when the link went down.
+    pub torn: u64,
+    /// Most tags that rested at the same time.
+    pub resting: usize,
     pub reused: u64,
     pub first_payload: Option<u64>,
     pub last_payload: u64,
@@ -103,6 +109,8 @@ pub struct Reader {
     held_r: Option<Vec<u64>>,
     pub bus_master: bool,
     pub reset: bool,
+    /// The link forgets what was begun; only with `reset`.
+    pub link_down: bool,
     pub now: u64,
     pub seen: Seen,
 }
@@ -115,9 +123,24 @@ impl Reader {
         timeout: u64,
         manners: Manners,
     ) -> Self {
-        let mut bench = Bench::new(&ReadEngine::new(words, line_bytes), "read_engine");
+        Self::resting(words, line_bytes, max_read, timeout, manners, 1)
+    }
+
+    /// An engine whose tags rest as if no timeout had been shorter than `rest_timeout`.
+    pub fn resting(
+        words: usize,
+        line_bytes: usize,
+        max_read: u64,
+        timeout: u64,
+        manners: Manners,
+        rest_timeout: u32,
+    ) -> Self {
+        let block = ReadEngine::new(words, line_bytes, rest_timeout);
+        let mut bench = Bench::new(&block, "read_engine");
         let ports = Ports {
             reset: bench.port("reset"),
+            link_down: bench.port("link_down"),
+            timeout: bench.port("timeout"),
             bus_master: bench.port("cfg_bus_master"),
             ar: ["ar_valid", "ar_addr", "ar_bytes", "ar_id", "ar_ready"]
                 .map(|name| bench.port(name)),
@@ -145,19 +168,16 @@ impl Reader {
         let id = 0x1a35;
         bench.set("cfg_id", id.into());
         bench.set("cfg_max_read", max_read);
-        bench.set("timeout", timeout);
         bench.set("cfg_bus_master", 1);
         bench.reset();
-        // A timeout of 0 never comes.
-        let timeout = if timeout == 0 { 1 << 40 } else { timeout };
-        Self {
+        let mut reader = Self {
             bench,
             ports,
             words,
             line_bytes: line_bytes as u64,
             limit: (128 << max_read).min(512),
             id,
-            host: Host::new(manners, timeout),
+            host: Host::new(manners, 2 * u64::from(rest_timeout)),
             rng: Rng(0x0ead + (words * 64 + line_bytes) as u64 + max_read),
             weather: SUN,
             runs: VecDeque::new(),
@@ -169,9 +189,20 @@ impl Reader {
             held_r: None,
             bus_master: true,
             reset: false,
+            link_down: false,
             now: 0,
             seen: Seen::default(),
-        }
+        };
+        reader.set_timeout(timeout);
+        reader
+    }
+
+    /// Software sets another timeout.
+    pub fn set_timeout(&mut self, timeout: u64) {
+        self.bench.model.set(self.ports.timeout, timeout);
+        self.host.rest = self.host.rest.max(2 * timeout);
+        // A timeout of 0 never comes.
+        self.host.timeout = if timeout == 0 { 1 << 40 } else { timeout };
     }
 
     /// Whether every run has given its last line.
@@ -192,6 +223,9 @@ impl Reader {
     /// One cycle.
     pub fn step(&mut self) {
         self.bench.model.set(self.ports.reset, self.reset.into());
+        self.bench
+            .model
+            .set(self.ports.link_down, self.link_down.into());
         self.bench
             .model
             .set(self.ports.bus_master, self.bus_master.into());
@@ -246,8 +280,18 @@ impl Reader {
             self.orphan = self.mid_packet;
             self.held_r = None;
         }
+        if self.link_down {
+            self.seen.torn += u64::from(self.mid_packet);
+            self.orphan = false;
+            self.mid_packet = false;
+            self.held_tx = None;
+            self.joiner = Joiner::default();
+        }
         self.bench.model.cycle();
         self.now += 1;
+        if self.now.is_multiple_of(64) {
+            self.seen.resting = self.seen.resting.max(self.host.resting(self.now));
+        }
     }
 
     /// Offers a beat of a completion; tells whether it ends its packet.
@@ -402,7 +446,7 @@ impl Reader {
         let model = &self.bench.model;
         let [valid, last, keep, _] = self.ports.tx;
         if model.get(valid) == 0 {
-            assert!(!self.mid_packet, "a packet has no gaps");
+            assert!(!self.mid_packet || self.link_down, "a packet has no gaps");
             let withdrawn = self.reset || !self.bus_master;
             assert!(
                 self.held_tx.is_none() || withdrawn,
@@ -411,6 +455,7 @@ impl Reader {
             self.held_tx = None;
             return;
         }
+        assert!(!self.link_down, "nothing goes on");
         assert!(
             self.mid_packet || (self.bus_master && !self.reset),
             "no packet begins"

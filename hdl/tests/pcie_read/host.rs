@@ -97,7 +97,7 @@ impl Answer {
             // More than is left.
             3 => {
                 let left = (bad.bytes + bad.lower % 4).div_ceil(4);
-                let more = left - bad.words.len() as u64 + 1 + rng.below(40);
+                let more = left.saturating_sub(bad.words.len() as u64) + 1 + rng.below(40);
                 bad.words.extend((0..more).map(|_| rng.next() as u32));
             }
             // Success that brings nothing.
@@ -240,9 +240,9 @@ impl Pending {
 
     /// Whether a packet of this request may begin now: its end must not fall into the cycles in
     /// which it is open whether it comes in time.
-    pub fn may_begin(&self, now: u64, timeout: u64) -> bool {
+    pub fn may_begin(&self, now: u64, timeout: u64, rest: u64) -> bool {
         let after = now - self.sent;
-        after + 700 < timeout || (after > timeout + 50 && after + 700 < 2 * timeout)
+        after + 700 < timeout || (after > timeout + 50 && after + 700 < rest)
     }
 }
 
@@ -261,17 +261,20 @@ pub struct Host {
     pub requests: Vec<Pending>,
     pub manners: Manners,
     pub timeout: u64,
+    /// Cycles for which a tag without an answer is not used again.
+    pub rest: u64,
     pub inbound: Option<Inbound>,
     /// Packets of noise that come next.
     noise: Vec<Answer>,
 }
 
 impl Host {
-    pub fn new(manners: Manners, timeout: u64) -> Self {
+    pub fn new(manners: Manners, rest: u64) -> Self {
         Self {
             requests: vec![],
             manners,
-            timeout,
+            timeout: 0,
+            rest,
             inbound: None,
             noise: vec![],
         }
@@ -284,7 +287,17 @@ impl Host {
             .iter()
             .rev()
             .find(|pending| pending.tag == tag);
-        last.is_none_or(|last| last.complete.is_some() || now >= last.sent + 2 * self.timeout)
+        last.is_none_or(|last| last.complete.is_some() || now >= last.sent + self.rest)
+    }
+
+    /// Tags of requests that came too late and may still be answered.
+    pub fn resting(&self, now: u64) -> usize {
+        let first = self.requests.len().saturating_sub(400);
+        let recent = self.requests[first..].iter();
+        recent
+            .filter(|of| of.complete.is_none())
+            .filter(|of| (of.sent + self.timeout..of.sent + self.rest).contains(&now))
+            .count()
     }
 
     /// Takes a request that the engine has sent; checks what every request must keep to.
@@ -382,7 +395,7 @@ impl Host {
                     .answers
                     .first()
                     .is_some_and(|(time, _)| *time <= now);
-                ready && pending.may_begin(now, self.timeout)
+                ready && pending.may_begin(now, self.timeout, self.rest)
             })
             .collect();
         if able.is_empty() {

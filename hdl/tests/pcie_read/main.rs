@@ -86,7 +86,11 @@ fn random(
     trouble: bool,
 ) -> Seen {
     let timeout = if manners.faults > 0 { TIMEOUT } else { 100_000 };
-    let mut reader = Reader::new(words, line_bytes, max_read, timeout, manners);
+    let reader = Reader::new(words, line_bytes, max_read, timeout, manners);
+    random_on(reader, line_bytes, runs, trouble)
+}
+
+fn random_on(mut reader: Reader, line_bytes: usize, runs: u64, trouble: bool) -> Seen {
     let mut to_come = runs;
     let mut ends_at = 0;
     while to_come > 0 || !reader.is_done() {
@@ -114,6 +118,7 @@ fn random(
                 ends_at = reader.now + 1 + reader.rng.below(4);
             }
             reader.reset = reader.now < ends_at;
+            reader.link_down = reader.reset && reader.rng.chance(30);
         }
         reader.step();
     }
@@ -167,7 +172,7 @@ fn faults_and_noise() {
 #[test]
 fn resets_and_bus_master() {
     let bad = Manners {
-        faults: 1,
+        faults: 2,
         noise: 20,
         ..HONEST
     };
@@ -175,7 +180,7 @@ fn resets_and_bus_master() {
     for (words, line_bytes, max_read) in [(2, 16, 2), (4, 32, 1), (2, 32, 0), (4, 16, 1)] {
         let seen = random(words, line_bytes, max_read, bad, 500, true);
         // Only a packet of two beats can be cut in two by a reset.
-        assert_eq!(seen.orphans > 0, words == 2);
+        assert_eq!((seen.orphans > 0, seen.torn > 0), (words == 2, words == 2));
         add(&mut failures, seen.lines);
     }
     assert!(
@@ -184,9 +189,89 @@ fn resets_and_bus_master() {
     );
 }
 
+/// Tags that rest for a long time, up to all of them at once, resets and bus master as they come:
+/// what is answered is right, and no tag is used while it may still be answered.
+#[test]
+fn many_debts() {
+    let bad = Manners {
+        faults: 50,
+        noise: 20,
+        ..HONEST
+    };
+    let mut resting = 0;
+    for (words, line_bytes, max_read) in [(2, 16, 2), (4, 32, 1), (2, 32, 0), (4, 16, 2)] {
+        for trouble in [false, true] {
+            let reader = Reader::resting(words, line_bytes, max_read, TIMEOUT, bad, 15_000);
+            let seen = random_on(reader, line_bytes, 120, trouble);
+            resting = resting.max(seen.resting);
+        }
+    }
+    assert_eq!(resting, 32);
+}
+
+/// An engine that has asked with all its tags and was reset when only `debts` were not answered.
+fn indebted(words: usize, line_bytes: usize, max_read: u64, debts: &[u64]) -> Reader {
+    let silent = Manners {
+        latency: 1 << 50,
+        ..HONEST
+    };
+    let mut reader = Reader::resting(words, line_bytes, max_read, 0, silent, 1 << 20);
+    for run in 0..32 {
+        let (addr, bytes) = (run * 64, 16);
+        reader.runs.push_back(Run { addr, bytes, id: 1 });
+    }
+    while reader.seen.requests < 32 {
+        reader.step();
+    }
+    for request in &mut reader.host.requests {
+        if !debts.contains(&request.tag) {
+            request.answers[0].0 = reader.now;
+        }
+    }
+    for _ in 0..500 {
+        reader.step();
+    }
+    reader.reset = true;
+    reader.step();
+    reader.reset = false;
+    reader.step();
+    reader.host.manners = HONEST;
+    reader.seen = Seen::default();
+    reader
+}
+
+#[test]
+fn a_debt_stops_no_other_tag() {
+    for debts in [&[0][..], &[31], &[5, 6, 7, 20], &[0, 31]] {
+        for (words, line_bytes) in [(2, 16), (4, 32)] {
+            let mut reader = indebted(words, line_bytes, 2, debts);
+            let (start, before) = (reader.now, reader.host.requests.len());
+            for run in 0..400 {
+                let (addr, bytes, id) = (run * 40 + 7, 40, run % 16);
+                reader.runs.push_back(Run { addr, bytes, id });
+            }
+            while !reader.is_done() {
+                reader.weather = WEATHERS[(reader.now / 500 % 5) as usize];
+                assert!(reader.now < start + 20_000, "a run never ends");
+                reader.step();
+            }
+            let mut uses = [0; 32];
+            for request in &reader.host.requests[before..] {
+                uses[request.tag as usize] += 1;
+            }
+            for (tag, uses) in uses.iter().enumerate() {
+                let rests = debts.contains(&(tag as u64));
+                assert_eq!(*uses > 9, !rests, "tag {tag} is used {uses} times");
+                assert!(!rests || *uses == 0);
+            }
+        }
+    }
+}
+
 /// Whole pages, answered without a gap as soon as sixteen tags allow: the stream of completions
-/// never waits, and the last line is out as soon as its slot can be read.
-fn full_rate(words: usize, line_bytes: usize, max_read: u64) {
+/// never waits, and the last line is out as soon as its slot can be read. Also with `debts` tags
+/// that rest.
+fn full_rate(words: usize, line_bytes: usize, max_read: u64, debts: &[u64]) {
     let piece = 128 << max_read;
     let beats = piece / (4 * words as u64);
     let manners = Manners {
@@ -196,7 +281,12 @@ fn full_rate(words: usize, line_bytes: usize, max_read: u64) {
         cuts: 100,
         ..HONEST
     };
-    let mut reader = Reader::new(words, line_bytes, max_read, 0, manners);
+    let mut reader = match debts {
+        [] => Reader::new(words, line_bytes, max_read, 0, manners),
+        _ => indebted(words, line_bytes, max_read, debts),
+    };
+    reader.host.manners = manners;
+    let start = reader.now;
     let pages = 12;
     for page in 0..pages {
         let (addr, id) = (page * 4096 + 0x7_0000_0000, page % 16);
@@ -204,19 +294,25 @@ fn full_rate(words: usize, line_bytes: usize, max_read: u64) {
         reader.runs.push_back(Run { addr, bytes, id });
     }
     while !reader.is_done() {
-        assert!(reader.now < 100_000, "a run never ends");
+        assert!(reader.now < start + 100_000, "a run never ends");
         reader.step();
     }
     let seen = &reader.seen;
     let all_beats = pages * 4096 / (4 * words as u64);
     let first = seen.first_payload.expect("payload has come");
-    let text = format!("{words} words, lines of {line_bytes}, pieces of {piece}");
+    let text = format!("{words} words, lines of {line_bytes}, pieces of {piece}, {debts:?} rest");
     // A request takes the beats of its header; the first one stands there two cycles after its run.
     let header_beats = 4 / words as u64;
-    assert_eq!(first, 1 + header_beats + manners.latency, "{text}");
-    assert_eq!(seen.last_payload + 1 - first, all_beats, "{text}");
+    assert_eq!(first - start, 1 + header_beats + manners.latency, "{text}");
+    // Each lap takes a cycle for each tag that rests. It shows where lines are as wide as beats, so
+    // that they cannot catch up.
+    let rests = debts.len() as u64;
+    let lost = (seen.requests / (32 - rests) + 1) * rests;
+    let stream = seen.last_payload + 1 - first;
+    assert!((all_beats..=all_beats + lost).contains(&stream), "{text}");
     let lines = piece / line_bytes as u64;
-    assert_eq!(seen.last_line, seen.last_payload + 4 + lines, "{text}");
+    let end = seen.last_payload + 4 + lines;
+    assert!((end..=end + lost).contains(&seen.last_line), "{text}");
 }
 
 #[test]
@@ -224,7 +320,9 @@ fn sixteen_tags_keep_the_stream_busy() {
     for words in [2, 4] {
         for line_bytes in [16, 32] {
             for max_read in 0..3 {
-                full_rate(words, line_bytes, max_read);
+                full_rate(words, line_bytes, max_read, &[]);
+                full_rate(words, line_bytes, max_read, &[5]);
+                full_rate(words, line_bytes, max_read, &[0, 3, 6, 7, 15, 22, 31]);
             }
         }
     }
@@ -281,6 +379,166 @@ fn a_tag_without_an_answer_rests_for_a_second_timeout() {
             "{rest} cycles"
         );
     }
+}
+
+/// Fills all tags with requests that nobody answers, and as many runs behind them; gives for how
+/// long each tag rested.
+fn rests(reader: &mut Reader) -> Vec<u64> {
+    let silent = reader.host.requests.len();
+    reader.host.manners.latency = 1 << 50;
+    for run in 0..64 {
+        let (addr, bytes) = (run * 4096, 16);
+        reader.runs.push_back(Run { addr, bytes, id: 1 });
+    }
+    let end = reader.now + 20_000;
+    while reader.host.requests.len() < silent + 64 {
+        assert!(reader.now < end, "tags come back");
+        reader.step();
+    }
+    while !reader.is_done() {
+        reader.step();
+    }
+    let (first, second) = reader.host.requests[silent..].split_at(32);
+    let pairs = first.iter().map(|first| {
+        let again = second.iter().find(|second| second.tag == first.tag);
+        again.expect("every tag is used again").sent - first.sent
+    });
+    pairs.collect()
+}
+
+/// Whether every one of these is at least `least` and not much more.
+fn all_about(rests: &[u64], least: u64) {
+    let range = least..least + 120;
+    assert!(rests.iter().all(|rest| range.contains(rest)), "{rests:?}");
+}
+
+#[test]
+fn a_short_timeout_does_not_shorten_the_rest() {
+    let mut reader = Reader::resting(2, 16, 2, 100, HONEST, 700);
+    all_about(&rests(&mut reader), 1400);
+}
+
+#[test]
+fn an_answer_after_a_short_timeout_is_nobodys() {
+    for after in [400, 900, 1250] {
+        let mut reader = Reader::resting(2, 16, 2, 100, HONEST, 700);
+        reader.host.manners.latency = 1 << 50;
+        let run = Run {
+            addr: 0x8000,
+            bytes: 64,
+            id: 4,
+        };
+        for _ in 0..32 {
+            reader.runs.push_back(run);
+        }
+        while reader.now < after {
+            reader.step();
+        }
+        assert_eq!(reader.seen.lines[1], 32 * 4, "all came too late");
+        // The same again, whose answers would look just like these but for the bytes.
+        let late: Vec<_> = reader.host.requests.iter_mut().collect();
+        let late: Vec<_> = late.into_iter().map(|of| of.answers.remove(0).1).collect();
+        reader.host.manners.latency = 20;
+        reader.set_timeout(4000);
+        for _ in 0..40 {
+            reader.runs.push_back(run);
+        }
+        for (tag, mut answer) in late.into_iter().enumerate() {
+            for word in &mut answer.words {
+                *word = !*word;
+            }
+            while reader.host.inbound.is_some() {
+                reader.step();
+            }
+            reader.host.send(answer);
+            while reader.host.inbound.is_some() {
+                reader.step();
+            }
+            // It was the last that its tag was owed.
+            reader.host.requests[tag].complete = Some(reader.now);
+        }
+        while !reader.is_done() {
+            assert!(reader.now < 5000, "the runs end");
+            reader.step();
+        }
+        assert_eq!(reader.seen.lines[0], 40 * 4);
+    }
+}
+
+#[test]
+fn the_longest_timeout_decides_the_rest() {
+    let mut reader = Reader::resting(4, 32, 2, 900, HONEST, 50);
+    reader.runs.push_back(Run {
+        addr: 0x100,
+        bytes: 64,
+        id: 4,
+    });
+    while !reader.is_done() {
+        reader.step();
+    }
+    reader.set_timeout(100);
+    all_about(&rests(&mut reader), 1800);
+    // Nor does a reset make it forget, but what no read has waited under does not count.
+    let rest = reader.host.rest;
+    reader.set_timeout(1_000_000);
+    reader.reset = true;
+    reader.step();
+    reader.reset = false;
+    reader.step();
+    reader.set_timeout(100);
+    reader.host.rest = rest;
+    all_about(&rests(&mut reader), 1800);
+    // A longer one while requests are out.
+    for run in 0..20 {
+        let (addr, bytes) = (run * 4096, 16);
+        reader.runs.push_back(Run { addr, bytes, id: 1 });
+    }
+    let before = reader.seen.requests;
+    while reader.seen.requests < before + 20 {
+        reader.step();
+    }
+    reader.set_timeout(1500);
+    reader.step();
+    reader.set_timeout(100);
+    while !reader.is_done() {
+        reader.step();
+    }
+    for _ in 0..4000 {
+        reader.step();
+    }
+    all_about(&rests(&mut reader), 3000);
+}
+
+#[test]
+fn a_timeout_of_zero_keeps_no_tag_for_ever() {
+    let silent = Manners {
+        latency: 1 << 50,
+        ..HONEST
+    };
+    let mut reader = Reader::resting(2, 16, 2, 0, silent, 600);
+    for run in 0..32 {
+        let (addr, bytes) = (run * 64, 16);
+        reader.runs.push_back(Run { addr, bytes, id: 1 });
+    }
+    for _ in 0..300 {
+        reader.step();
+    }
+    reader.reset = true;
+    reader.step();
+    reader.reset = false;
+    for run in 0..32 {
+        let (addr, bytes) = (run * 64, 16);
+        reader.runs.push_back(Run { addr, bytes, id: 1 });
+    }
+    while reader.seen.requests < 64 {
+        assert!(reader.now < 1500, "tags come back");
+        reader.step();
+    }
+    // Requests that are awaited are so for ever.
+    for _ in 0..5000 {
+        reader.step();
+    }
+    assert_eq!((reader.seen.lines, reader.open()), ([0; 8], 32));
 }
 
 #[test]
@@ -529,7 +787,7 @@ fn a_packet_that_ends_too_late_is_late() {
         reader.step();
     }
     assert_eq!(reader.seen.lines[1], 32, "every line fails");
-    // The tag is owed, so that these go to other slots.
+    // The tag is owed, so that these go to other slots, and so does the one that waits.
     for page in 2..33 {
         reader.runs.push_back(Run {
             addr: page * 4096,
@@ -552,10 +810,19 @@ fn a_packet_that_ends_too_late_is_late() {
         assert!(reader.now < 1_000 + timeout * 5, "a run never ends");
         reader.step();
     }
-    assert_eq!(
-        reader.host.requests[32].tag, 0,
-        "its completion has set it free"
-    );
-    assert!(reader.host.requests[32].sent < reader.host.requests[0].sent + 2 * timeout);
     assert_eq!(reader.seen.lines[0], 32 * 32);
+    // Its completion has set it free.
+    for page in 0..32 {
+        reader.runs.push_back(Run {
+            addr: page * 4096,
+            bytes: 512,
+            id: 0,
+        });
+    }
+    while reader.seen.requests < 65 {
+        reader.step();
+    }
+    let again = reader.host.requests[32..].iter().find(|of| of.tag == 0);
+    let again = again.expect("it is used again").sent;
+    assert!(again < reader.host.requests[0].sent + 2 * timeout);
 }

@@ -29,6 +29,9 @@ const MODULES: [&str; 6] = [
     "test_resets",
 ];
 
+/// Tags of the endpoint rest for twice this at least. Short, because tests wait for that.
+pub const REST_TIMEOUT: u32 = 4000;
+
 /// Lines at the end of the simulator's output that are shown when it failed.
 const SHOWN: usize = 80;
 
@@ -221,6 +224,7 @@ fn card() -> String {
         "memory_bar": pci::MEMORY_BAR,
         "memory_bytes": u64::from(config.card_memory_mib) << 20,
         "vectors": config.queues,
+        "rest_timeout": REST_TIMEOUT,
     })
     .to_string()
 }
