@@ -35,6 +35,8 @@ const REQUESTS: usize = 32;
 ///   that is `i` modulo W; the reader pops every row. A request that wants an answer is shown when
 ///   all writes that came before it are done; a write may overtake such requests. So a card that
 ///   cannot send still takes writes (section 2.4.1).
+/// * Packets with a digest (TD bit) are dropped, completions too: the hard block takes digests off
+///   ([`super::Endpoint`]).
 /// * `closed`: requests are dropped, also those of which a part has come; what was handed on
 ///   before stays until `clear`. Completions pass.
 #[derive(LogicBlock)]
