@@ -59,7 +59,9 @@ mod tests {
         ] {
             fs::write(folder.join(name), text).expect("a file");
         }
-        fs::write(root.join("dev/vfio").join(group.to_string()), "").expect("a file");
+        for name in ["vfio", &group.to_string()] {
+            fs::write(root.join("dev/vfio").join(name), "").expect("a file");
+        }
         symlink(driver, folder.join("driver")).expect("a link");
         symlink(group_folder, folder.join("iommu_group")).expect("a link");
     }
