@@ -27,7 +27,7 @@ pub struct TraceArgs {
     trace: Option<PathBuf>,
 }
 
-/// Cycles that the host's memory takes to answer: at the simulated card's own port, and at the other
+/// Cycles that the host's memory takes to answer, at the simulated card's own port and at the other
 /// end of its link.
 const LATENCY: u32 = 100;
 const LINK_LATENCY: u32 = 250;
