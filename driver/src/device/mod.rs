@@ -21,7 +21,9 @@ use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
 use crate::compile::Shape;
 use crate::dma::Retired;
 use crate::matmul::{MatMul, Values};
-use crate::queue::{ProgramError, QueueError, QueuePair, identify, reset, reset_queue};
+use crate::queue::{
+    ProgramError, QueueError, QueuePair, await_answer, identify, reset, reset_queue,
+};
 use crate::sched::choose;
 use crate::transport::{Patience, Transport, TransportError};
 
@@ -308,7 +310,8 @@ impl DeviceBackend {
     fn restart(&mut self, why: &str) -> Option<Retired> {
         // A card that fails may have written anywhere: pack everything anew.
         self.cache = WeightCache::new(self.options.kept_bytes);
-        match despite_others(|| self.start_anew()) {
+        let answers = await_answer(&mut *self.transport);
+        match answers.and_then(|()| despite_others(|| self.start_anew())) {
             Ok((retired, config, queue)) if config == self.config => {
                 self.link = Link::Up(queue);
                 Some(retired)

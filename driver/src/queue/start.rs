@@ -1,6 +1,8 @@
 //! Reset of a card and start of its queue pair.
 
 use std::collections::VecDeque;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use isa::config::Config;
 use isa::queue::{COMPLETION_BYTES, MAX_QUEUE_LOG2, SUBMISSION_BYTES};
@@ -12,6 +14,32 @@ use crate::transport::{Claim, Patience, Transport, TransportError};
 
 /// Pause between two looks at a card in reset.
 const RESET_PAUSE: Patience = Patience::of_cycles(250);
+
+/// Time that a function may take to answer after a reset (PCI Express Base Specification 3.1,
+/// section 6.6.1).
+const READY_TIME: Duration = Duration::from_secs(1);
+/// Pause between two looks at one that does not answer.
+const READY_PAUSE: Duration = Duration::from_millis(5);
+
+/// Waits for a card that somebody may just be resetting: meanwhile its registers read as zeros or
+/// ones, and what is written to them is lost.
+///
+/// # Errors
+/// [`QueueError::NotACard`] or [`TransportError::Gone`] when it does not answer in time, or a broken
+/// transport.
+pub fn await_answer(transport: &mut dyn Transport) -> Result<(), QueueError> {
+    let start = Instant::now();
+    while transport.read_raw(regs::ID)? != regs::ID_VALUE {
+        if start.elapsed() > READY_TIME {
+            return match transport.read(regs::ID)? {
+                regs::ID_VALUE => Ok(()),
+                id => Err(QueueError::NotACard(id)),
+            };
+        }
+        sleep(READY_PAUSE);
+    }
+    Ok(())
+}
 
 /// Checks that a Systole card answers, and reads its shape.
 ///

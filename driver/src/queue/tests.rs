@@ -1,5 +1,6 @@
 //! The queue pair against the functional card.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use isa::config::Config;
 use isa::error::ErrorCode;
 use isa::regs;
 
-use super::{QueueError, QueuePair, identify, reset, reset_queue};
+use super::{QueueError, QueuePair, await_answer, identify, reset, reset_queue};
 use crate::dma::{Access, Buffer, InFlight, Owned};
 use crate::transport::{ModelTransport, Patience, Transport, TransportError, Wake};
 
@@ -335,4 +336,64 @@ fn a_reset_is_waited_for_as_long_as_an_answer_may_be_missing() {
             }
         }
     }
+}
+
+/// A card of which only the identity can be read: these values, then the last for ever.
+struct Answers(VecDeque<Result<u32, TransportError>>);
+
+impl Transport for Answers {
+    fn describe(&self) -> &str {
+        "card in reset"
+    }
+
+    fn read_raw(&mut self, offset: u32) -> Result<u32, TransportError> {
+        assert_eq!(offset, regs::ID);
+        match (self.0.len(), self.0.front()) {
+            (1, Some(Ok(last))) => Ok(*last),
+            _ => self.0.pop_front().expect("an answer"),
+        }
+    }
+
+    fn write(&mut self, _offset: u32, _value: u32) -> Result<(), TransportError> {
+        panic!("it would be lost");
+    }
+
+    fn allocate(&mut self, _bytes: usize) -> Result<crate::dma::DmaMemory, TransportError> {
+        panic!("nothing is asked for");
+    }
+
+    fn wait(&mut self, _patience: Patience) -> Result<Wake, TransportError> {
+        panic!("no interrupt comes");
+    }
+
+    fn function_reset(&mut self) -> Result<(), TransportError> {
+        panic!("somebody else does that");
+    }
+}
+
+#[test]
+fn a_card_that_somebody_resets_is_waited_for() {
+    let wait = |answers: &[u32]| {
+        let answers = answers.iter().copied().map(Ok).collect();
+        await_answer(&mut Answers(answers))
+    };
+    for answers in [
+        &[regs::ID_VALUE][..],
+        &[u32::MAX, u32::MAX, 0, regs::ID_VALUE],
+        &[0, 0, regs::ID_VALUE],
+    ] {
+        assert!(wait(answers).is_ok(), "{answers:x?}");
+    }
+    assert!(matches!(wait(&[0]), Err(QueueError::NotACard(0))));
+    assert!(matches!(
+        wait(&[0, u32::MAX]),
+        Err(QueueError::Transport(TransportError::Gone { .. }))
+    ));
+    let broken = [Ok(0), Err(TransportError::Broken("it ends".into()))];
+    let mut broken = Answers(broken.into());
+    assert!(matches!(
+        await_answer(&mut broken),
+        Err(QueueError::Transport(TransportError::Broken(_)))
+    ));
+    assert!(broken.0.is_empty(), "it is asked no more");
 }
