@@ -9,13 +9,15 @@ mod fuzzing;
 use std::fs;
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::Path;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 use fuzzing::*;
 
-/// Whether any thread panicked.
+/// Whether any thread panicked since a script began.
 static PANICKED: AtomicBool = AtomicBool::new(false);
+/// Held while a script runs: a panic on a thread of the library, too, is then that script's.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs a script, and says which one it was if it fails, on whatever thread.
 fn run(what: &str, script: &[u8], end: fn(&[u8])) {
@@ -27,6 +29,9 @@ fn run(what: &str, script: &[u8], end: fn(&[u8])) {
             before(info);
         }));
     });
+    // Held until a failure has been reported, too.
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    PANICKED.store(false, Ordering::Relaxed);
     let failed = catch_unwind(|| end(script)).is_err();
     if failed || PANICKED.load(Ordering::Relaxed) {
         panic!("{what}: {script:02x?}");

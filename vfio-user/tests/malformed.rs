@@ -14,7 +14,7 @@ use common::*;
 use raw::{Got, Raw, words};
 use vfio_user_protocol::client::{Client, Error, Options};
 use vfio_user_protocol::message::{
-    Command, DeviceInfo, DmaAccess, Header, RegionAccess, RegionInfo, Version,
+    Command, DeviceInfo, DmaAccess, Header, RegionAccess, RegionInfo, RegionInfoRequest, Version,
 };
 use vfio_user_protocol::server::{Ended, Options as ServerOptions, Server, Session};
 use vfio_user_protocol::{Area, Errno, Memory, RegionFlags};
@@ -1128,6 +1128,50 @@ fn descriptions_of_regions_are_checked() {
     }
     is_protocol(about(good[..31].to_vec(), 1));
     is_protocol(about(good[..good.len() - 1].to_vec(), 1));
+    // As much as was asked for is taken, no more.
+    let padded = |bytes: usize| [&good[..], &vec![0; bytes - good.len()]].concat();
+    assert_eq!(about(padded(1024), 1).unwrap().areas, info.areas);
+    is_protocol(about(padded(1025), 1));
+}
+
+#[test]
+fn a_region_may_need_a_longer_answer_once() {
+    let info = |areas: usize| RegionInfo {
+        index: 2,
+        flags: RegionFlags::READ,
+        mappable: true,
+        size: 0x4000,
+        offset: 0,
+        areas: vec![
+            Area {
+                offset: 0,
+                size: 0x1000,
+            };
+            areas
+        ],
+        msix_mappable: false,
+    };
+    // How many areas the region has in the first answer, and in the second.
+    let about = |first: usize, second: usize| {
+        asked(
+            |client| client.region_info(2),
+            move |raw, got| {
+                let file = memfd(1);
+                let answer = |got: &Got, areas| {
+                    let asked = RegionInfoRequest::decode(&got.payload).unwrap().argsz;
+                    let (payload, _) = info(areas).encode(asked);
+                    raw.send_with(got.header.id, 5, 1, &payload, &[file.as_fd()]);
+                };
+                answer(&got, first);
+                if let Some(got) = raw.receive() {
+                    answer(&got, second);
+                }
+            },
+        )
+    };
+    assert_eq!(about(100, 100).unwrap().areas.len(), 100);
+    is_protocol(about(100, 101));
+    is_protocol(about(5000, 5000));
 }
 
 /// Memory that holds nothing.

@@ -277,6 +277,72 @@ proptest! {
     }
 }
 
+/// A region with these words as its capabilities, the first of which begins there.
+fn with_capabilities(first: u32, words: &[u32]) -> Result<(u32, RegionInfo), DecodeError> {
+    let fields = [32 + 4 * words.len() as u32, 0xf, 2, first, 0, 1 << 30, 0, 0];
+    let payload: Vec<u8> = [&fields[..], words]
+        .concat()
+        .into_iter()
+        .flat_map(u32::to_ne_bytes)
+        .collect();
+    RegionInfo::decode(&payload)
+}
+
+/// A word with the kind and the version of a capability.
+fn kind(id: u16, version: u16) -> u32 {
+    let [a, b] = id.to_ne_bytes();
+    let [c, d] = version.to_ne_bytes();
+    u32::from_ne_bytes([a, b, c, d])
+}
+
+#[test]
+fn no_byte_belongs_to_two_capabilities() {
+    let (sparse, msix, unknown) = (kind(1, 1), kind(3, 1), kind(77, 1));
+    let area = [0x1000, 0, 0x2000, 0];
+    // One after the other, also with a gap between them.
+    for next in [64, 72] {
+        let words = [&[sparse, next, 1, 0], &area[..], &[0; 4]].concat();
+        let mut words = words;
+        words[next as usize / 4 - 8] = msix;
+        let (_, info) = with_capabilities(32, &words).unwrap();
+        assert!(info.msix_mappable);
+        let (offset, size) = (0x1000, 0x2000);
+        assert_eq!(info.areas, [Area { offset, size }]);
+    }
+    // The next one begins within the header, the number of areas, an area, or just before its end.
+    for next in [36, 40, 48, 60] {
+        let words = [&[sparse, next, 1, 0], &area[..], &[msix, 0, 0, 0]].concat();
+        let found = with_capabilities(32, &words);
+        assert!(found.is_err(), "the next one at {next}: {found:?}");
+    }
+    // A second list of areas, behind the first one or behind others.
+    let empty = [sparse, 48, 0, 0];
+    let words = [&empty[..], &[sparse, 0, 0, 0]].concat();
+    assert!(with_capabilities(32, &words).is_err());
+    let words = [&empty[..], &[unknown, 56, sparse, 0, 0, 0]].concat();
+    assert!(with_capabilities(32, &words).is_err());
+    let words = [&empty[..], &[unknown, 56, msix, 0]].concat();
+    assert!(with_capabilities(32, &words).is_ok());
+}
+
+#[test]
+fn areas_take_no_more_memory_than_they_took_on_the_wire() {
+    // A list of areas in every second pair of words, each up to the end of all.
+    let count = 500;
+    let words: Vec<u32> = (0..count)
+        .flat_map(|it| {
+            let next = if it + 1 < count {
+                32 + 16 * (it + 1)
+            } else {
+                0
+            };
+            [kind(1, 0), next, count - 1 - it, 0]
+        })
+        .collect();
+    let areas = with_capabilities(32, &words).map_or(0, |(_, info)| info.areas.len());
+    assert!(16 * areas <= 4 * words.len(), "{areas} areas");
+}
+
 /// The bytes of one message of each kind, from the tables of the specification (x86 byte order).
 #[cfg(target_endian = "little")]
 #[test]

@@ -199,19 +199,25 @@ impl Client {
         loop {
             let request = RegionInfoRequest { argsz, index };
             let reply = self.call(command, [&request.encode(), &[]], &[])?;
+            let bytes = reply.payload.len();
+            if bytes > argsz as usize {
+                let why = format!("an answer of {bytes} bytes, not {argsz} at most");
+                return Err(nonsense(command, why));
+            }
             let (needed, info) = decoded(command, RegionInfo::decode(&reply.payload))?;
             if info.index != index {
                 let why = format!("the answer is about region {}", info.index);
                 return Err(nonsense(command, why));
             }
             if needed > argsz {
-                if needed > REGION_INFO_LIMIT {
+                // A region does not grow between two answers.
+                if needed > REGION_INFO_LIMIT || argsz > REGION_INFO_BYTES {
                     return Err(nonsense(command, format!("an answer of {needed} bytes")));
                 }
                 argsz = needed;
                 continue;
             }
-            if needed as usize > reply.payload.len() {
+            if needed as usize > bytes {
                 return Err(nonsense(command, "an answer without its end".into()));
             }
             return region(info, reply.fds);

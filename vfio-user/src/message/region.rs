@@ -123,12 +123,13 @@ impl RegionInfo {
     /// more than the payload has, the capabilities are not in it yet.
     ///
     /// # Errors
-    /// A wrong length, capabilities that lie outside the payload, overlap or do not end, and areas
-    /// outside the region. Capabilities and flags that are not known are passed over.
+    /// A wrong length, capabilities that lie outside the payload, overlap or do not end, a second
+    /// list of areas, and areas outside the region. Capabilities and flags that are not known are
+    /// passed over.
     pub fn decode(payload: &[u8]) -> Result<(u32, Self), DecodeError> {
         let mut reader = Reader::new("DEVICE_GET_REGION_INFO", payload);
         let argsz = reader.argsz(FIXED)?;
-        let (bits, index, mut next) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let (bits, index, first) = (reader.u32()?, reader.u32()?, reader.u32()?);
         let (size, offset) = (reader.u64()?, reader.u64()?);
         let mut info = Self {
             index,
@@ -145,32 +146,48 @@ impl RegionInfo {
         if argsz as usize > payload.len() || bits & CAPS == 0 {
             return Ok((argsz, info));
         }
-        // Every capability must lie behind the one before it, so that the list ends.
-        let mut least = FIXED;
-        while next != 0 {
-            let outside = DecodeError::Field {
-                what: "capability of a region",
-                field: "offset",
-                value: next.into(),
-            };
-            let (at, body) = (next as usize, next as usize + CAP_HEADER);
-            if next < least || body > payload.len() {
-                return Err(outside);
-            }
-            let mut header = Reader::new("capability of a region", &payload[at..body]);
-            let (id, _version) = (header.u16()?, header.u16()?);
-            next = header.u32()?;
-            match id {
-                SPARSE_MMAP => info.decode_areas(&payload[body..])?,
-                MSIX_MAPPABLE => info.msix_mappable = true,
-                _ => {}
-            }
-            least = body as u32;
-        }
+        info.decode_capabilities(payload, first)?;
         Ok((argsz, info))
     }
 
-    fn decode_areas(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+    /// Takes the list of capabilities that begins with the one at `next`.
+    ///
+    /// Every capability must lie behind the whole of the one before it: the list ends, and what it
+    /// says takes no more memory than the payload does.
+    fn decode_capabilities(&mut self, payload: &[u8], mut next: u32) -> Result<(), DecodeError> {
+        const WHAT: &str = "capability of a region";
+        let mut least = FIXED as usize;
+        let mut sparse = false;
+        while next != 0 {
+            let at = next as usize;
+            let end = at.saturating_add(CAP_HEADER);
+            if at < least || end > payload.len() {
+                return Err(DecodeError::Field {
+                    what: WHAT,
+                    field: "offset",
+                    value: next.into(),
+                });
+            }
+            let (head, body) = (&payload[at..end], &payload[end..]);
+            let mut header = Reader::new(WHAT, head);
+            let (id, _version) = (header.u16()?, header.u16()?);
+            next = header.u32()?;
+            least = end;
+            match id {
+                SPARSE_MMAP if sparse => return Err(header.field("second id", id.into())),
+                SPARSE_MMAP => {
+                    sparse = true;
+                    least += self.decode_areas(body)?;
+                }
+                MSIX_MAPPABLE => self.msix_mappable = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the areas that may be mapped, and says how many bytes they are.
+    fn decode_areas(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
         let mut reader = Reader::new("sparse areas of a region", bytes);
         let count = reader.u32()?;
         reader.u32()?;
@@ -182,7 +199,7 @@ impl RegionInfo {
             }
             self.areas.push(Area { offset, size });
         }
-        Ok(())
+        Ok(bytes.len() - reader.rest().len())
     }
 }
 

@@ -9,7 +9,10 @@ pub fn decode_all(payload: &[u8]) {
     let _ = DmaUnmapRequest::decode(payload);
     let _ = DeviceInfo::decode(payload);
     let _ = RegionInfoRequest::decode(payload);
-    let _ = RegionInfo::decode(payload);
+    if let Ok((_, info)) = RegionInfo::decode(payload) {
+        // What decodes takes no more memory than it took on the wire.
+        assert!(16 * info.areas.len() <= payload.len());
+    }
     let _ = RegionIoFds::decode(payload);
     let _ = IrqInfo::decode(payload);
     let _ = SetIrqs::decode(payload);

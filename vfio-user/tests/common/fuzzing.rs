@@ -549,6 +549,8 @@ fn requests(client: &Client) {
     // What fails here fails as an error, which is all that is asked for.
     let _ = client.device_info();
     if let Ok(region) = client.region_info(2) {
+        // An answer has at most 64 KiB, and no byte of it stands for two areas.
+        assert!(16 * region.areas.len() <= 64 << 10);
         for area in &region.areas {
             let end = area.offset as u128 + area.size as u128;
             assert!(end <= region.size as u128 && region.file.is_some());
