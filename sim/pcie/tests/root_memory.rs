@@ -769,6 +769,60 @@ fn wrong_requests_are_found() {
 }
 
 #[test]
+fn what_was_cut_before_a_size_became_smaller_may_have_the_old_one() {
+    let sizes = |max_payload, max_read| pcie::root::Settings {
+        max_read,
+        ..settings(max_payload)
+    };
+    let is_read_of = [true, false];
+    for (is_read, many) in is_read_of.into_iter().flat_map(|it| [(it, 16), (it, 17)]) {
+        let mut bench = Bench::new(&Options::default(), 512);
+        let ask = |bench: &mut Bench, tag: u8, bytes: u64| match is_read {
+            true => bench.read(tag, BASE, bytes),
+            false => bench.write(BASE, &vec![1; bytes as usize]),
+        };
+        let set = |bench: &mut Bench, bytes| {
+            let settings = sizes(bytes, bytes);
+            bench.root.set_settings(settings).expect("good settings");
+        };
+        // Over the largest of the last sizes is wrong at once.
+        let mut strict = Bench::new(&Options::default(), 512);
+        set(&mut strict, 256);
+        set(&mut strict, 128);
+        ask(&mut strict, 1, 516);
+        let error = strict.broken();
+        assert!(error.contains("(512)"), "{error}");
+        set(&mut bench, 256);
+        set(&mut bench, 128);
+        // Of the next 16 packets every one may have it, also the last one.
+        for tag in 0..many - 1 {
+            ask(&mut bench, tag, if tag % 2 == 0 { 512 } else { 64 });
+        }
+        bench.run(10_000);
+        ask(&mut bench, 20, 512);
+        match many {
+            16 => bench.run(10_000),
+            _ => assert!(bench.broken().contains("(128)")),
+        }
+    }
+}
+
+#[test]
+fn a_reset_of_the_link_forgets_old_sizes_and_interrupts() {
+    let mut bench = Bench::new(&Options::default(), 512);
+    bench.write(0xfee0_0000, &[1, 0, 0, 0]);
+    bench.run(100);
+    bench
+        .root
+        .set_settings(settings(128))
+        .expect("good settings");
+    bench.root.reset();
+    assert_eq!(bench.root.take_message(), None);
+    bench.write(BASE, &[1; 132]);
+    assert!(bench.broken().contains("(128)"));
+}
+
+#[test]
 fn wrong_beats_are_found() {
     let beat = |keep, last| Beat {
         data: [0; 4],

@@ -7,6 +7,7 @@
 //! therefore not depend on what it is given in the same cycle.
 
 mod host;
+mod limit;
 mod options;
 mod packet;
 mod random;
@@ -138,7 +139,8 @@ impl Root {
         })
     }
 
-    /// How the function is set up from now on.
+    /// How the function is set up from now on. Where a size becomes smaller, the next 16 packets of
+    /// the kind may still have the size from before: the card may have cut them already.
     ///
     /// # Errors
     /// Those of [`Settings::check`].
@@ -235,6 +237,7 @@ impl Root {
         self.outgoing.clear();
         self.to_card = ToCard::default();
         self.taken = false;
+        self.messages.clear();
         self.rules = Rules::default();
         self.rules.settings(self.now, &self.settings);
     }
@@ -305,14 +308,16 @@ impl Root {
         count.payload_words += payload.len() as u64;
         match &header.kind {
             HeaderKind::MemoryRead(request) => {
-                rules::request(words, &header, request, &self.settings, true)?;
+                self.rules
+                    .request(words, &header, request, &self.settings, true)?;
                 self.traffic.reads += 1;
                 self.reads.push(self.now, &mut self.dice, request)?;
                 self.traffic.most_reads = self.traffic.most_reads.max(self.reads.len());
                 Ok(())
             }
             HeaderKind::MemoryWrite(request) => {
-                rules::request(words, &header, request, &self.settings, false)?;
+                self.rules
+                    .request(words, &header, request, &self.settings, false)?;
                 self.commit(memory, request, payload);
                 Ok(())
             }
@@ -328,12 +333,13 @@ impl Root {
                         .extend(Tlp::decode(words).map_err(|error| error.to_string()));
                     return Ok(());
                 }
+                self.rules.completion(words, payload)?;
                 self.host.completion(
                     self.now,
                     completion,
                     payload,
                     header.poisoned,
-                    &self.settings,
+                    self.settings.id,
                 )
             }
             HeaderKind::Other => Ok(()),

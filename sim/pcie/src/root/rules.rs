@@ -1,6 +1,7 @@
 //! The rules that a function's packets must keep (sections 2.2.5, 2.2.7 and 2.3.1).
 
 use super::ROOT_ID;
+use super::limit::Limit;
 use super::options::Settings;
 use crate::stream::Beat;
 use crate::tlp::{Header, HeaderKind, Request, TYPE_COMPLETION, TYPE_LOCKED_COMPLETION};
@@ -29,6 +30,12 @@ pub(super) struct Rules {
     no_requests: Option<u64>,
     /// Since when the function may send nothing.
     no_packets: Option<u64>,
+    /// Bytes that reads may ask for.
+    reads: Limit,
+    /// Bytes that writes may carry.
+    writes: Limit,
+    /// Bytes that completions may carry.
+    completions: Limit,
 }
 
 impl Rules {
@@ -37,6 +44,9 @@ impl Rules {
         let since = |forbidden: bool, since: Option<u64>| forbidden.then(|| since.unwrap_or(now));
         self.no_requests = since(!settings.bus_master, self.no_requests);
         self.no_packets = since(settings.resetting, self.no_packets);
+        self.reads.set(settings.max_read);
+        self.writes.set(settings.max_payload);
+        self.completions.set(settings.max_payload);
     }
 
     /// Nothing was offered.
@@ -102,6 +112,51 @@ impl Rules {
         }
         Ok(())
     }
+
+    /// Checks a request of the card.
+    pub(super) fn request(
+        &mut self,
+        words: &[u32],
+        header: &Header,
+        request: &Request,
+        settings: &Settings,
+        is_read: bool,
+    ) -> Result<(), String> {
+        let fail = |text: &str| Err(format!("{text}: {request:x?}"));
+        if request.requester != settings.id {
+            return fail("another function's requester");
+        }
+        if words[header.words - 1] & 3 != 0 {
+            return fail("processing hints in the address");
+        }
+        if header.words == 4 && request.address >> 32 == 0 {
+            return fail("an address below 4 GiB in a header of 4 doublewords");
+        }
+        let bytes = 4 * u64::from(request.dwords);
+        if (request.address & 0xfff) + bytes > 0x1000 {
+            return fail("a request that crosses a border of 4 KiB");
+        }
+        let (limit, name) = match is_read {
+            true => (&mut self.reads, "Max_Read_Request_Size"),
+            false => (&mut self.writes, "Max_Payload_Size"),
+        };
+        if let Err(most) = limit.take(bytes) {
+            return fail(&format!("a request longer than {name} ({most})"));
+        }
+        if is_read && request.tag >= 32 {
+            return fail("a tag of more than 5 bits");
+        }
+        enables(request).map_or(Ok(()), fail)
+    }
+
+    /// Checks a completion with data for the host.
+    pub(super) fn completion(&mut self, words: &[u32], payload: &[u32]) -> Result<(), String> {
+        let taken = self.completions.take(4 * payload.len() as u64);
+        taken.map_err(|most| {
+            let head = &words[..words.len() - payload.len()];
+            format!("a completion longer than Max_Payload_Size ({most}): {head:x?}")
+        })
+    }
 }
 
 /// Checks what is common to all packets of the card.
@@ -130,42 +185,6 @@ pub(super) fn packet(words: &[u32], header: &Header) -> Result<(), String> {
             words[0]
         )),
     }
-}
-
-/// Checks a request of the card.
-pub(super) fn request(
-    words: &[u32],
-    header: &Header,
-    request: &Request,
-    settings: &Settings,
-    is_read: bool,
-) -> Result<(), String> {
-    let fail = |text: &str| Err(format!("{text}: {request:x?}"));
-    if request.requester != settings.id {
-        return fail("another function's requester");
-    }
-    if words[header.words - 1] & 3 != 0 {
-        return fail("processing hints in the address");
-    }
-    if header.words == 4 && request.address >> 32 == 0 {
-        return fail("an address below 4 GiB in a header of 4 doublewords");
-    }
-    let bytes = 4 * u64::from(request.dwords);
-    if (request.address & 0xfff) + bytes > 0x1000 {
-        return fail("a request that crosses a border of 4 KiB");
-    }
-    let (most, name) = if is_read {
-        (settings.max_read, "Max_Read_Request_Size")
-    } else {
-        (settings.max_payload, "Max_Payload_Size")
-    };
-    if bytes > u64::from(most) {
-        return fail(&format!("a request longer than {name} ({most})"));
-    }
-    if is_read && request.tag >= 32 {
-        return fail("a tag of more than 5 bits");
-    }
-    enables(request).map_or(Ok(()), fail)
 }
 
 /// What is wrong with the byte enables (section 2.2.5).
