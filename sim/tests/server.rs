@@ -9,15 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use host::served::*;
 use host::{BYTES, Bus, Host, IOVA, product, program};
 use isa::command::{CARD_MEMORY, Command, Load, Operation, Store};
+use isa::config::Config;
 use isa::error::ErrorCode;
 use isa::{pci, regs};
 use pcie::config_space::registers as at;
+use pcie::root::Settings;
+use pcie::tlp::Id;
 use proptest::prelude::*;
 use rustix::fs::{MemfdFlags, memfd_create};
-use sim::FunctionalCard;
 use sim::dma::DmaTable;
 use sim::function::{CardMemory, Function, FunctionError};
 use sim::server::Options;
+use sim::{LinkOptions, RtlCard};
 use vfio_user_protocol::client::{Client, DmaRange, Error};
 use vfio_user_protocol::message::{Select, SetIrqs};
 use vfio_user_protocol::{Errno, IrqAction, IrqFlags, MapFlags, RegionFlags};
@@ -472,20 +475,32 @@ fn the_second_of_two_clients_is_turned_away() {
     assert_eq!((&first).reg(regs::ID), regs::ID_VALUE);
 }
 
-/// A card whose simulation fails when it is told to, until it is reset.
+/// The Verilated card, which breaks a rule of the link when it is told to: from its next access to
+/// a window on, the root complex takes it for another function.
 struct Fragile {
-    card: FunctionalCard,
+    card: RtlCard,
     fails: Arc<AtomicBool>,
-    broken: bool,
+}
+
+impl Fragile {
+    fn look(&mut self) {
+        if self.fails.swap(false, Ordering::SeqCst) {
+            let root = self.card.root();
+            let settings = *root.settings();
+            let id = Id(settings.id.0 ^ 0x100);
+            let told = root.set_settings(Settings { id, ..settings });
+            told.expect("good settings");
+        }
+    }
 }
 
 impl Function for Fragile {
     fn config_read(&mut self, offset: u16, data: &mut [u8]) {
-        Function::config_read(&mut self.card, offset, data);
+        self.card.config_read(offset, data);
     }
 
     fn config_write(&mut self, offset: u16, data: &[u8]) {
-        Function::config_write(&mut self.card, offset, data);
+        self.card.config_write(offset, data);
     }
 
     fn bar_size(&self, bar: u8) -> u64 {
@@ -493,23 +508,19 @@ impl Function for Fragile {
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
-        self.works()?;
         self.card.bar_read(bar, offset, data)
     }
 
     fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), FunctionError> {
-        self.works()?;
+        self.look();
         self.card.bar_write(bar, offset, data)
     }
 
     fn reset(&mut self) -> Result<(), FunctionError> {
-        self.broken = false;
         self.card.reset()
     }
 
     fn run(&mut self, cycles: u64) -> Result<bool, FunctionError> {
-        self.broken |= self.fails.swap(false, Ordering::SeqCst);
-        self.works()?;
         self.card.run(cycles)
     }
 
@@ -530,30 +541,32 @@ impl Function for Fragile {
     }
 }
 
-impl Fragile {
-    fn works(&self) -> Result<(), FunctionError> {
-        match self.broken {
-            true => Err(FunctionError::Broken("as it was told".into())),
-            false => Ok(()),
-        }
-    }
-}
-
 #[test]
 fn a_broken_card_fails_accesses_until_it_is_reset_or_the_client_goes() {
     let fails = Arc::new(AtomicBool::new(false));
+    let config = Config::with_array(4, 4);
     let card = Fragile {
-        card: FunctionalCard::new(&host::config()).expect("a card"),
+        card: RtlCard::open(&config, &LinkOptions::default()).expect("a card"),
         fails: Arc::clone(&fails),
-        broken: false,
     };
     let server = Served::of(card, &Options::default());
-    for by_reset in [true, false, true] {
+    let works = |client: &Client, host: &mut Host, event: &OwnedFd, seed: u8| {
+        let mut bus = client;
+        host.start(&mut bus, 0);
+        host.submit(&mut bus, 0, seed);
+        wait(event);
+        host.check(&mut bus, 0, seed);
+    };
+    for (round, by) in ["a reset", "going", "a function-level reset", "a reset"]
+        .into_iter()
+        .enumerate()
+    {
         let (client, mut host, events) = ready(&server);
         let errors = event();
         listen(&client, ERRORS, 0, std::slice::from_ref(&errors));
-        host.start(&mut &client, 0);
+        works(&client, &mut host, &events[0], round as u8);
         fails.store(true, Ordering::SeqCst);
+        host.submit(&mut &client, 0, 5);
         wait(&errors);
         let mut word = [0; 4];
         assert_eq!(refused(client.region_read(0, 0, &mut word)), Errno::IO);
@@ -561,12 +574,16 @@ fn a_broken_card_fails_accesses_until_it_is_reset_or_the_client_goes() {
         client
             .region_read(CONFIG, 0, &mut word)
             .expect("it is there");
-        if by_reset {
-            client.reset().expect("a reset");
-            host.start(&mut &client, 0);
-            host.submit(&mut &client, 0, 6);
-            wait(&events[0]);
-            host.check(&mut &client, 0, 6);
+        match by {
+            "a reset" => client.reset().expect("a reset"),
+            "a function-level reset" => {
+                let [_, high] = at::DEVICE_CONTROL_RESET.to_le_bytes();
+                (&client).config_write(at::DEVICE_CONTROL + 1, &[high]);
+            }
+            _ => {}
+        }
+        if by != "going" {
+            works(&client, &mut host, &events[0], 6 + round as u8);
         }
         drop(client);
         server.until_empty();

@@ -7,7 +7,7 @@ use isa::regs;
 use pcie::config_space::registers as config;
 use pcie::root::{self, Random};
 use sim::LinkOptions;
-use sim::function::Function;
+use sim::function::{Function, FunctionError};
 use sim::memory::{self, MemoryOptions};
 use systole_tests::bench::{DATA, Device, Host, PROGRAMS, put_words, words};
 use systole_tests::link::Linked;
@@ -184,4 +184,59 @@ fn accesses_that_meet_a_reset_end() {
         assert_eq!(linked.read(regs::ID), regs::ID_VALUE);
     }
     assert!(lost > 10, "{lost}");
+}
+
+/// A card whose simulation cannot go on is of no use, and as new after a reset.
+#[test]
+fn a_broken_card_is_new_after_a_reset() {
+    let shape = Config::with_array(4, 4);
+    let mut linked = Linked::new(&shape, &LinkOptions::default());
+    let mut rng = Rng::new(3);
+    let matrix = identity(&shape);
+    let data: Vec<u8> = (0..ROWS * shape.rows).map(|_| rng.bits() as u8).collect();
+    let mut host = restart(&mut linked, Reset::Call);
+    for (round, by) in [Reset::Call, Reset::Register, Reset::Call]
+        .into_iter()
+        .enumerate()
+    {
+        let own = linked.card.card_memory().expect("it has some").clone();
+        assert!(own.write(0, &matrix) && own.write(0x1_0000, &data));
+        linked.memory().at(WEIGHTS)[..matrix.len()].copy_from_slice(&matrix);
+        linked.memory().at(INPUT)[..data.len()].copy_from_slice(&data);
+        let program = words(&widen(
+            &shape,
+            CARD_MEMORY + 0x1_0000,
+            WEIGHTS,
+            OUTPUT,
+            ROWS,
+        ));
+        let entry = put_words(linked.memory(), PROGRAMS.start, &program, 9);
+        host.submit(&mut linked, &entry, 9);
+        host.ring(&mut linked);
+        // The root complex takes the card for another function.
+        let id = pcie::tlp::Id(0x700 + round as u16);
+        let root = linked.card.root();
+        let settings = root::Settings {
+            id,
+            ..*root.settings()
+        };
+        root.set_settings(settings).expect("good settings");
+        let error = linked.card.step(100_000).expect_err("a broken rule");
+        assert!(error.to_string().contains("requester"), "{error}");
+        let mut bytes = [0; 4];
+        for _ in 0..2 {
+            let read = linked.card.bar_read(0, 0, &mut bytes);
+            assert!(matches!(read, Err(FunctionError::Broken(_))), "{read:?}");
+            let ran = linked.card.run(1);
+            assert!(matches!(ran, Err(FunctionError::Broken(_))), "{ran:?}");
+        }
+        host = restart(&mut linked, by);
+        let mut seen = vec![0; data.len()];
+        assert!(own.read(0x1_0000, &mut seen) && seen == data, "its memory");
+        let entry = put_words(linked.memory(), PROGRAMS.start, &program, 10);
+        let done = host.run(&mut linked, &entry, 10);
+        assert_eq!(done.expect("the program ends").status, 0, "round {round}");
+        let expected = widened(&data);
+        assert!(linked.memory().at(OUTPUT)[..expected.len()] == expected);
+    }
 }

@@ -55,7 +55,7 @@ pub trait Function: Send {
 
     /// Function-level reset, over on return: configuration space and registers have their reset
     /// values, nothing is under way, no interrupt waits. Host memory stays mapped; card memory
-    /// keeps its contents.
+    /// keeps its contents. It is also the way back from [`FunctionError::Broken`].
     ///
     /// # Errors
     /// Those of [`Self::run`].

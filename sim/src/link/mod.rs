@@ -66,6 +66,7 @@ impl From<Broken> for FunctionError {
 #[derive(Debug)]
 pub struct RtlCard {
     config: Config,
+    library: Library,
     model: Model,
     ports: LinkPorts,
     root: Root,
@@ -125,6 +126,7 @@ impl RtlCard {
         let ports = LinkPorts::new(&model, config, options.root.words)?;
         let mut card = Self {
             config: *config,
+            library: library.clone(),
             model,
             ports,
             root,
@@ -160,6 +162,14 @@ impl RtlCard {
     /// The model of the card's own memory: traffic, errors, hangs.
     pub fn local_memory(&mut self) -> &mut Dram {
         &mut self.dram
+    }
+
+    /// A new card in the place of one that is broken, of whose state nothing is known: only its
+    /// memory is the same.
+    fn replace(&mut self) {
+        self.broken = None;
+        self.model = self.library.instantiate();
+        self.power_up();
     }
 
     /// Resets the card by its pin, as when power comes.
@@ -332,7 +342,8 @@ impl RtlCard {
         Ok(self.model.trace_open(path)?)
     }
 
-    /// Ends the waveform, if there is one; dropping the card does the same.
+    /// Ends the waveform, if there is one; dropping the card does the same, and so does a reset of
+    /// a card that is broken.
     pub fn end_trace(&mut self) {
         self.model.trace_close();
     }
@@ -348,7 +359,7 @@ impl Function for RtlCard {
     fn config_write(&mut self, offset: u16, data: &[u8]) {
         self.space.write(offset, data);
         if self.space.take_reset() {
-            // A card that is broken says so in the next access.
+            // A card that breaks in its reset says so in the next access.
             let _ = self.reset();
         } else {
             self.apply(false);
@@ -389,17 +400,22 @@ impl Function for RtlCard {
         Ok(())
     }
 
+    /// A card that is broken is replaced by a new one.
     fn reset(&mut self) -> Result<(), FunctionError> {
         self.space.reset();
-        self.apply(true);
-        let done = self.run_until(RESET_PATIENCE, |card| {
-            card.model.get(card.ports.reset_done) != 0
-        })?;
-        if !done {
-            self.broken = Some(Broken::Reset);
-            return Err(Broken::Reset.into());
+        if self.broken.is_some() {
+            self.replace();
+        } else {
+            self.apply(true);
+            let done = self.run_until(RESET_PATIENCE, |card| {
+                card.model.get(card.ports.reset_done) != 0
+            })?;
+            if !done {
+                self.broken = Some(Broken::Reset);
+                return Err(Broken::Reset.into());
+            }
+            self.apply(false);
         }
-        self.apply(false);
         self.quiet = 0;
         self.interrupts = 0;
         Ok(())

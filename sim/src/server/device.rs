@@ -323,7 +323,12 @@ impl<F: Function> Device for CardDevice<F> {
     fn disconnected(&mut self) {
         // The card does not run meanwhile: nothing of it is under way to the client's memory.
         self.broken = None;
-        let done = self.card.reset();
+        // What one client has done to the card is not the next one's: a card that breaks in its
+        // reset is a new one after another.
+        let done = self.card.reset().or_else(|problem| {
+            error!("{problem}");
+            self.card.reset()
+        });
         // Whoever comes next finds out.
         let _ = self.watched(done);
         self.card.take_interrupts();
