@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use host::served::*;
 use host::{Bus, Host};
@@ -72,7 +74,14 @@ impl Process {
 
     /// Waits for the end; gives the exit code and what it said.
     fn end(&mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().expect("it ends");
+        let start = Instant::now();
+        let status = loop {
+            match self.child.try_wait().expect("it is a child") {
+                Some(status) => break status,
+                None => assert!(start.elapsed() < LONG, "the server does not end"),
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
         let mut said = String::new();
         let errors = self.child.stderr.as_mut().expect("it is piped");
         errors.read_to_string(&mut said).expect("text");

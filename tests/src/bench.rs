@@ -176,6 +176,17 @@ impl Rtl {
             slverr: false,
         }
     }
+
+    /// Runs until the card says that it has nothing to do.
+    pub fn rest(&mut self) {
+        for _ in 0..PATIENCE {
+            if !self.card.active() {
+                return;
+            }
+            self.idle(1);
+        }
+        panic!("the card has something to do for {PATIENCE} cycles");
+    }
 }
 
 /// The model library of a shape, which this process prepares once: emitting takes a while.

@@ -17,7 +17,7 @@ use verilate::Library;
 
 use crate::bench::{BASE, BYTES, Device, Fault, Ram};
 
-/// Cycles after which a card that raises no interrupt has lost its way.
+/// Cycles after which a card that raises no interrupt, or does not come to rest, has lost its way.
 const PATIENCE: u64 = 6_000_000;
 
 /// Cycles between looks at the interrupts.
@@ -133,6 +133,16 @@ impl Linked {
         std::mem::swap(&mut self.ram, &mut *self.shared.lock());
         self.interrupts |= self.card.take_interrupts();
         done.expect("no broken rule")
+    }
+
+    /// Runs until the card has nothing left to do.
+    pub fn rest(&mut self) {
+        for _ in 0..PATIENCE / SLICE {
+            if !self.run(|card| card.run(SLICE)) {
+                return;
+            }
+        }
+        panic!("the card has something to do for {PATIENCE} cycles");
     }
 
     /// Runs until the interrupt of a queue has come, at most `most` cycles, or there is nothing

@@ -361,15 +361,20 @@ fn resets_from_outside_behind_a_socket() {
         let plan = Plan::default();
         let mut backend = rig.backend(0, &plan, patient(waiting));
         for reset in [Reset::ByConfiguration, Reset::ByRequest] {
-            for millis in [0, 15] {
+            // At its beginning and further on; the program may be over before.
+            let mut struck = 0;
+            for millis in [0, 15, 0, 10, 5, 3, 0, 2, 1, 0] {
                 let after = Patience {
                     cycles: u64::MAX,
                     time: Duration::from_millis(millis),
                 };
-                reset_after(&rig, &mut backend, &plan, reset, after);
+                struck += u64::from(reset_after(&rig, &mut backend, &plan, reset, after));
+                if struck == 2 {
+                    break;
+                }
             }
+            assert_eq!(struck, 2, "{reset:?} did not come in time");
         }
-        assert!(backend.faults() >= 2, "no reset came in time");
     }
     server.end();
 }

@@ -250,7 +250,8 @@ fn bus_mastering_ends_in_mid_program() {
                 assert_eq!(error as u16, ErrorCode::BusMasterOff as u16);
             }
             test.linked.reset();
-            while test.linked.read(regs::STATUS) != 0 {}
+            let at_rest = (0..100_000).any(|_| test.linked.read(regs::STATUS) == 0);
+            assert!(at_rest, "the card is not at rest after its reset");
             test.linked.write(regs::LINK_TIMEOUT, TIMEOUT);
             test.host = Host::start(&mut test.linked, 3);
             test.run_well();

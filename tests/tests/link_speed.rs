@@ -10,6 +10,8 @@ use systole_tests::link::Linked;
 
 /// Bytes that the program reads.
 const BYTES: u64 = 128 << 10;
+/// Cycles in which even the slowest link has read all of them.
+const PATIENCE: u64 = 1 << 20;
 
 /// What was measured between two moments of the program.
 struct Window {
@@ -56,7 +58,12 @@ fn measure(root: root::Options, max_payload: u16, max_read: u16) -> (Window, Lin
     host.ring(&mut linked);
     let start = linked.card.root().traffic().read_bytes;
     let reach = |linked: &mut Linked, bytes: u64| {
-        while linked.card.root().traffic().read_bytes - start < bytes {
+        let read = |linked: &mut Linked| linked.card.root().traffic().read_bytes - start;
+        let mut left = PATIENCE;
+        while read(linked) < bytes {
+            let so_far = read(linked);
+            assert!(left > 0, "{so_far} of {bytes} bytes in {PATIENCE} cycles");
+            left -= 1;
             linked.idle(1);
         }
         let root = linked.card.root();

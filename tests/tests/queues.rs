@@ -581,9 +581,7 @@ fn resets(memory: MemoryOptions, seed: u64, step: usize) {
     submit(&mut pair);
     let start = pair.rtl.card.cycles();
     finish(&mut pair);
-    while pair.rtl.card.active() {
-        pair.rtl.idle(1);
-    }
+    pair.rtl.rest();
     let cycles = pair.rtl.card.cycles() - start;
     let mut completed = 0;
     for at in (0..cycles + 20).step_by(step) {
@@ -743,9 +741,7 @@ fn a_card_that_is_not_active_stands_still() {
             pair.rtl.write(register(regs::SQ_TAIL), 1);
         }
         assert!(pair.rtl.card.active(), "there is something to do");
-        while pair.rtl.card.active() {
-            pair.rtl.idle(1);
-        }
+        pair.rtl.rest();
         let look = |pair: &mut Pair| {
             let irqs: Vec<bool> = (0..4).map(|queue| pair.rtl.card.queue_irq(queue)).collect();
             (irqs, pair.rtl.memory().bytes().to_vec())

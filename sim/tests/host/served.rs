@@ -24,7 +24,7 @@ pub const MSIX: u32 = 2;
 pub const ERRORS: u32 = 3;
 pub const REQUEST: u32 = 4;
 /// What a healthy machine never takes.
-const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// A server on a thread.
 pub struct Served {
