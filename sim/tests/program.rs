@@ -235,6 +235,8 @@ fn help_teaches() {
         "--functional",
         "--json",
         "vfio-user-pci",
+        "\"x-msg-timeout\":60000",
+        "--socket /tmp/card.sock --no-error-interrupt\n",
         "Examples:",
     ] {
         assert!(said.contains(word), "{word} is missing in {said}");

@@ -22,8 +22,15 @@ Examples:
   systole-card serve --socket /tmp/card.sock
   systole-card serve --socket /tmp/card.sock --functional --config 8x8 --queues 1 --json
 
-In QEMU 10.1 or later, with memory that can be shared (memory-backend-memfd,share=on):
-  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"/tmp/card.sock\"}}'
+For a virtual machine of QEMU, 10.1 or later, without the error interrupt, at which it would stop:
+  systole-card serve --socket /tmp/card.sock --no-error-interrupt
+
+and in QEMU, with memory that can be shared and more patience than its 5 seconds:
+  -object memory-backend-memfd,id=m,size=1G,share=on
+  -machine q35,kernel-irqchip=split,memory-backend=m
+  -device intel-iommu,intremap=on,caching-mode=on
+  -device '{\"driver\":\"vfio-user-pci\",\"x-msg-timeout\":60000,
+            \"socket\":{\"type\":\"unix\",\"path\":\"/tmp/card.sock\"}}'
 
 One client is served at a time; when it goes, however it goes, the card is reset and its memory
 is out of the card's reach before the next one comes. When the card listens, one line is written
