@@ -5,8 +5,10 @@
 //! card that breaks the rules of AXI4.
 //!
 //! [`function::Function`] is a card as a PCI function: configuration space, windows, interrupts,
-//! and [`dma`], the memory of the host that it may reach. [`FunctionalCard`] is one without a clock;
-//! [`server`] shows any of them to drivers and virtual machines.
+//! and [`dma`], the memory of the host that it may reach. [`RtlCard`] is one cycle by cycle: the
+//! Verilated card with its PCIe endpoint, behind a link to a root complex that checks every packet.
+//! [`FunctionalCard`] is one without a clock. [`server`] shows any of them to drivers and virtual
+//! machines.
 
 mod cache;
 mod card;

@@ -7,6 +7,7 @@
 mod card_memory;
 mod endpoint;
 mod error;
+pub(crate) mod windows;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use pcie::config_space::ConfigSpace;
 
 use crate::Error;
 use crate::dma::DmaTable;
-use crate::function::{CardMemory, Function, FunctionError, endpoint};
+use crate::function::{CardMemory, Function, FunctionError, endpoint, windows};
 use msix::Vectors;
 use port::Port;
 
@@ -56,20 +56,6 @@ impl FunctionalCard {
     /// The shape of the card.
     pub fn config(&self) -> &Config {
         self.model.config()
-    }
-
-    /// Says that a window holds bytes `offset..offset + len`.
-    fn check(&self, bar: u8, offset: u64, len: usize) -> Result<(), FunctionError> {
-        let size = self.bar_size(bar);
-        match offset.checked_add(len as u64) {
-            Some(end) if end <= size && size > 0 => Ok(()),
-            _ => Err(FunctionError::Outside {
-                bar,
-                offset,
-                len,
-                size,
-            }),
-        }
     }
 
     fn read_registers(&self, offset: u64, data: &mut [u8]) {
@@ -159,15 +145,11 @@ impl Function for FunctionalCard {
     }
 
     fn bar_size(&self, bar: u8) -> u64 {
-        match bar {
-            pci::REGISTER_BAR => pci::REGISTER_BAR_BYTES,
-            pci::MEMORY_BAR => self.memory.as_ref().map_or(0, |memory| memory.len()),
-            _ => 0,
-        }
+        windows::bytes(bar, self.memory.as_deref())
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
-        self.check(bar, offset, data.len())?;
+        windows::check(bar, self.bar_size(bar), offset, data.len())?;
         if !self.space.memory_enabled() {
             data.fill(u8::MAX);
             return Ok(());
@@ -183,7 +165,7 @@ impl Function for FunctionalCard {
     }
 
     fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), FunctionError> {
-        self.check(bar, offset, data.len())?;
+        windows::check(bar, self.bar_size(bar), offset, data.len())?;
         if !self.space.memory_enabled() {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use pcie::root::{Access, FromCard, LinkError, Root};
 use verilate::{Library, Model};
 
 use crate::dma::DmaTable;
-use crate::function::{CardMemory, Function, FunctionError, endpoint};
+use crate::function::{CardMemory, Function, FunctionError, endpoint, windows};
 use crate::memory::signals::Master;
 use crate::memory::{Dram, ProtocolError};
 use crate::{Error, library};
@@ -297,20 +297,6 @@ impl RtlCard {
         Ok(matches!(done, Some(Ok(()))))
     }
 
-    /// Says that a window holds bytes `offset..offset + len`.
-    fn check(&self, bar: u8, offset: u64, len: usize) -> Result<(), FunctionError> {
-        let size = self.bar_size(bar);
-        match offset.checked_add(len as u64) {
-            Some(end) if end <= size && size > 0 => Ok(()),
-            _ => Err(FunctionError::Outside {
-                bar,
-                offset,
-                len,
-                size,
-            }),
-        }
-    }
-
     /// Runs `cycles` cycles, whether there is something to do or not.
     ///
     /// # Errors
@@ -368,15 +354,11 @@ impl Function for RtlCard {
     }
 
     fn bar_size(&self, bar: u8) -> u64 {
-        match bar {
-            pci::REGISTER_BAR => pci::REGISTER_BAR_BYTES,
-            pci::MEMORY_BAR => self.memory.as_ref().map_or(0, |memory| memory.len()),
-            _ => 0,
-        }
+        windows::bytes(bar, self.memory.as_deref())
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), FunctionError> {
-        self.check(bar, offset, data.len())?;
+        windows::check(bar, self.bar_size(bar), offset, data.len())?;
         if !self.space.memory_enabled() {
             data.fill(u8::MAX);
             return Ok(());
@@ -389,7 +371,7 @@ impl Function for RtlCard {
     }
 
     fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), FunctionError> {
-        self.check(bar, offset, data.len())?;
+        windows::check(bar, self.bar_size(bar), offset, data.len())?;
         if self.space.memory_enabled() {
             let access = self.root.write(bar, offset, data);
             if !self.end(access, &mut [])? {
