@@ -590,6 +590,51 @@ fn a_broken_card_fails_accesses_until_it_is_reset_or_the_client_goes() {
     }
 }
 
+/// Two threads of the client's fill and empty a descriptor as fast as they can; the one that
+/// empties it ends at any moment, and the descriptor stays full.
+#[test]
+fn a_client_that_fills_its_events_does_not_stop_the_card() {
+    let server = Served::new();
+    let client = server.connect();
+    let event = event();
+    listen(&client, MSIX, 0, std::slice::from_ref(&event));
+    let trigger = irqs(MSIX, IrqAction::Trigger, 0, 1, Select::All);
+    let empty = || rustix::io::read(&event, &mut [0; 8]).map(drop);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let filling = scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                let full = u64::MAX - 1;
+                rustix::io::write(&event, &full.to_ne_bytes()).expect("room at some time");
+            }
+        });
+        let mut outcome = Ok(());
+        for round in 0..400 {
+            let emptying = scope.spawn(move || {
+                for _ in 0..20 + round % 7 {
+                    empty().expect("it is full at some time");
+                }
+            });
+            while outcome.is_ok() && !emptying.is_finished() {
+                outcome = client.set_irqs(&trigger, &[]);
+            }
+            emptying.join().expect("no panic");
+            for _ in 0..3 {
+                outcome = outcome.and_then(|()| client.set_irqs(&trigger, &[]));
+            }
+            if outcome.is_err() {
+                break;
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+        while !filling.is_finished() {
+            take(&event);
+        }
+        outcome.expect("the server answers");
+    });
+    assert_eq!((&client).reg(regs::ID), regs::ID_VALUE);
+}
+
 /// What a client may ask for.
 #[derive(Clone, Debug)]
 enum Wish {

@@ -17,6 +17,7 @@ use super::faults::Watch;
 use super::files::Files;
 use super::irqs::Vectors;
 use super::remote::Remote;
+use super::signal::Signaller;
 use super::{Options, host};
 use crate::dma::{Backing, MapError, Permissions};
 use crate::function::{Function, FunctionError};
@@ -61,7 +62,9 @@ impl<F: Function> CardDevice<F> {
             .transpose()?;
         let vectors = host::vectors(&mut card);
         let errors = u32::from(options.error_interrupt);
-        let irqs = Arc::new([0, 0, vectors, errors, 1].map(Vectors::new));
+        let signaller = Arc::new(Signaller::new());
+        let counts = [0, 0, vectors, errors, 1];
+        let irqs = Arc::new(counts.map(|count| Vectors::new(count, &signaller)));
         // At the moment of the loss: once the client sees a completion that the card writes later,
         // it is too late.
         let told = Arc::clone(&irqs);

@@ -1,16 +1,18 @@
 //! Event descriptors of a client, by interrupt type and vector.
 
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::warn;
 use vfio_user_protocol::{Errno, IrqData};
+
+use super::signal::Signaller;
 
 /// The vectors of one type. They are signalled from wherever the card is at work.
 #[derive(Debug)]
 pub struct Vectors {
     count: u32,
+    signaller: Arc<Signaller>,
     state: Mutex<State>,
 }
 
@@ -32,9 +34,10 @@ impl State {
 
 impl Vectors {
     /// Vectors that nobody listens to.
-    pub fn new(count: u32) -> Self {
+    pub fn new(count: u32, signaller: &Arc<Signaller>) -> Self {
         Self {
             count,
+            signaller: Arc::clone(signaller),
             state: Mutex::new(State::new(count)),
         }
     }
@@ -109,12 +112,8 @@ impl Vectors {
         let Some(Some(event)) = state.events.get(vector as usize) else {
             return;
         };
-        // An event that was signalled so often that it cannot count any further is still
-        // signalled. Who reads it must not be able to hold up the card.
-        let mut ready = [PollFd::new(event, PollFlags::OUT)];
-        let now = Timespec::default();
-        let room = poll(&mut ready, Some(&now)).is_ok_and(|ready| ready == 1);
-        if room && let Err(error) = rustix::io::write(event, &1u64.to_ne_bytes()) {
+        // Who reads it must not be able to hold up the card.
+        if let Err(error) = self.signaller.signal(event.as_fd()) {
             warn!(vector, "an interrupt could not be signalled: {error}");
         }
     }

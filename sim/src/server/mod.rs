@@ -21,6 +21,7 @@ mod files;
 mod host;
 mod irqs;
 mod remote;
+mod signal;
 
 use std::io;
 use std::path::Path;
