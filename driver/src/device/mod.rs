@@ -22,7 +22,7 @@ use crate::compile::Shape;
 use crate::dma::Retired;
 use crate::matmul::{MatMul, Values};
 use crate::queue::{
-    ProgramError, QueueError, QueuePair, await_answer, identify, reset, reset_queue,
+    ProgramError, QueueError, QueuePair, despite_reset, identify, reset, reset_queue,
 };
 use crate::sched::choose;
 use crate::transport::{Patience, Transport, TransportError};
@@ -310,8 +310,11 @@ impl DeviceBackend {
     fn restart(&mut self, why: &str) -> Option<Retired> {
         // A card that fails may have written anywhere: pack everything anew.
         self.cache = WeightCache::new(self.options.kept_bytes);
-        let answers = await_answer(&mut *self.transport);
-        match answers.and_then(|()| despite_others(|| self.start_anew())) {
+        let options = &self.options;
+        let started = despite_reset(&mut *self.transport, |transport| {
+            despite_others(|| start_anew(transport, options))
+        });
+        match started {
             Ok((retired, config, queue)) if config == self.config => {
                 self.link = Link::Up(queue);
                 Some(retired)
@@ -329,19 +332,6 @@ impl DeviceBackend {
                 None
             }
         }
-    }
-
-    fn start_anew(&mut self) -> Result<(Retired, Config, QueuePair), QueueError> {
-        let transport = &mut *self.transport;
-        let retired = reset_queue(transport).or_else(|_| reset(transport))?;
-        // Alarms of what was under way until now concern nothing that is still to come.
-        match transport.check() {
-            Ok(()) | Err(TransportError::Alarm(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let config = identify(transport)?;
-        let queue = self.options.start(transport)?;
-        Ok((retired, config, queue))
     }
 
     /// Starts anew when another who shares the card has reset it since the last run: nothing was
@@ -498,6 +488,22 @@ impl Progress {
         }
         Outcome { values, report }
     }
+}
+
+/// Resets the queue, or the card if that does not help, and starts a new queue pair.
+fn start_anew(
+    transport: &mut dyn Transport,
+    options: &Options,
+) -> Result<(Retired, Config, QueuePair), QueueError> {
+    let retired = reset_queue(transport).or_else(|_| reset(transport))?;
+    // Alarms of what was under way until now concern nothing that is still to come.
+    match transport.check() {
+        Ok(()) | Err(TransportError::Alarm(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let config = identify(transport)?;
+    let queue = options.start(transport)?;
+    Ok((retired, config, queue))
 }
 
 /// Starts a queue with `start`, anew where another who shares the card resets it meanwhile, which is

@@ -17,7 +17,7 @@ use crate::dma::{DmaMemory, Retired};
 use crate::transport::{Patience, Transport, Wake};
 
 pub use error::{ProgramError, QueueError};
-pub use start::{await_answer, identify, reset, reset_queue};
+pub use start::{despite_reset, identify, reset, reset_queue};
 
 /// Bits of a completion that are always zero.
 const RESERVED: [u32; COMPLETION_WORDS] = reserved_bits(COMPLETION_FIELDS);

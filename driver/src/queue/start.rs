@@ -18,27 +18,32 @@ const RESET_PAUSE: Patience = Patience::of_cycles(250);
 /// Time that a function may take to answer after a reset (PCI Express Base Specification 3.1,
 /// section 6.6.1).
 const READY_TIME: Duration = Duration::from_secs(1);
-/// Pause between two looks at one that does not answer.
+/// Pause between two tries of one that does not answer.
 const READY_PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits for a card that somebody may just be resetting: meanwhile its registers read as zeros or
-/// ones, and what is written to them is lost.
+/// Starts a card with `start`, anew while somebody else may just be resetting it: meanwhile its
+/// registers read as zeros or ones, and what is written to them is lost.
 ///
 /// # Errors
-/// [`QueueError::NotACard`] or [`TransportError::Gone`] when it does not answer in time, or a broken
-/// transport.
-pub fn await_answer(transport: &mut dyn Transport) -> Result<(), QueueError> {
-    let start = Instant::now();
-    while transport.read_raw(regs::ID)? != regs::ID_VALUE {
-        if start.elapsed() > READY_TIME {
-            return match transport.read(regs::ID)? {
-                regs::ID_VALUE => Ok(()),
-                id => Err(QueueError::NotACard(id)),
-            };
+/// Those of `start`, of its last try where the card does not answer in time.
+pub fn despite_reset<T>(
+    transport: &mut dyn Transport,
+    mut start: impl FnMut(&mut dyn Transport) -> Result<T, QueueError>,
+) -> Result<T, QueueError> {
+    let began = Instant::now();
+    loop {
+        let started = start(transport);
+        let is_silent = matches!(
+            started,
+            Err(QueueError::NotACard(_) | QueueError::Transport(TransportError::Gone { .. }))
+        );
+        // One that cannot even be asked is gone for good.
+        let is_over = began.elapsed() > READY_TIME || !is_silent;
+        if is_over || transport.read_raw(regs::ID).is_err() {
+            return started;
         }
         sleep(READY_PAUSE);
     }
-    Ok(())
 }
 
 /// Checks that a Systole card answers, and reads its shape.

@@ -9,7 +9,7 @@ use isa::config::Config;
 use isa::error::ErrorCode;
 use isa::regs;
 
-use super::{QueueError, QueuePair, await_answer, identify, reset, reset_queue};
+use super::{QueueError, QueuePair, despite_reset, identify, reset, reset_queue};
 use crate::dma::{Access, Buffer, InFlight, Owned};
 use crate::transport::{ModelTransport, Patience, Transport, TransportError, Wake};
 
@@ -372,28 +372,35 @@ impl Transport for Answers {
 }
 
 #[test]
-fn a_card_that_somebody_resets_is_waited_for() {
-    let wait = |answers: &[u32]| {
-        let answers = answers.iter().copied().map(Ok).collect();
-        await_answer(&mut Answers(answers))
+fn a_card_that_somebody_resets_is_tried_again() {
+    // What it answers after each try that fails like this, and how often it is tried.
+    let tries = |answers: Vec<Result<u32, TransportError>>, error: fn() -> QueueError| {
+        let mut tries = 0;
+        let started = despite_reset(&mut Answers(answers.into()), |_| -> Result<(), _> {
+            tries += 1;
+            Err(error())
+        });
+        assert!(started.is_err());
+        tries
     };
-    for answers in [
-        &[regs::ID_VALUE][..],
-        &[u32::MAX, u32::MAX, 0, regs::ID_VALUE],
-        &[0, 0, regs::ID_VALUE],
-    ] {
-        assert!(wait(answers).is_ok(), "{answers:x?}");
-    }
-    assert!(matches!(wait(&[0]), Err(QueueError::NotACard(0))));
-    assert!(matches!(
-        wait(&[0, u32::MAX]),
-        Err(QueueError::Transport(TransportError::Gone { .. }))
-    ));
-    let broken = [Ok(0), Err(TransportError::Broken("it ends".into()))];
-    let mut broken = Answers(broken.into());
-    assert!(matches!(
-        await_answer(&mut broken),
-        Err(QueueError::Transport(TransportError::Broken(_)))
-    ));
-    assert!(broken.0.is_empty(), "it is asked no more");
+    let zeros = || QueueError::NotACard(0);
+    let ones = || {
+        let why = "all ones".into();
+        QueueError::Transport(TransportError::Gone { why })
+    };
+    let lost = || Err(TransportError::Broken("it ends".into()));
+    assert_eq!(tries(vec![lost()], ones), 1, "nobody can be asked");
+    assert_eq!(tries(vec![Ok(0), Ok(regs::ID_VALUE), lost()], zeros), 3);
+    assert!(tries(vec![Ok(u32::MAX)], ones) > 2);
+    let refused = tries(vec![Ok(regs::ID_VALUE)], || QueueError::Fatal(1));
+    assert_eq!(refused, 1, "it is no matter of time");
+    let mut left = 3;
+    let started = despite_reset(&mut Answers([Ok(0)].into()), |_| {
+        left -= 1;
+        match left {
+            0 => Ok("a queue"),
+            _ => Err(QueueError::NotACard(0)),
+        }
+    });
+    assert_eq!(started.ok(), Some("a queue"));
 }
