@@ -5,6 +5,8 @@ mod common;
 mod raw;
 
 use std::os::fd::AsFd;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use common::*;
 use raw::{Raw, words};
@@ -109,5 +111,10 @@ fn a_thousand_clients_leave_nothing_behind() {
         let _client = Client::connect(&path, Options::default()).unwrap();
         drop(server);
     }
-    assert_eq!((open_descriptors(), threads()), (descriptors, running));
+    // A thread that was joined may be listed for a moment more.
+    let end = Instant::now() + Duration::from_secs(30);
+    while open_descriptors() > descriptors || threads() > running {
+        assert!(Instant::now() < end, "descriptors or threads are left");
+        sleep(Duration::from_millis(1));
+    }
 }
