@@ -31,18 +31,23 @@ pub fn despite_reset<T>(
     mut start: impl FnMut(&mut dyn Transport) -> Result<T, QueueError>,
 ) -> Result<T, QueueError> {
     let began = Instant::now();
+    let mut is_last = false;
     loop {
         let started = start(transport);
         let is_silent = matches!(
             started,
             Err(QueueError::NotACard(_) | QueueError::Transport(TransportError::Gone { .. }))
         );
-        // One that cannot even be asked is gone for good.
-        let is_over = began.elapsed() > READY_TIME || !is_silent;
-        if is_over || transport.read_raw(regs::ID).is_err() {
+        if !is_silent || is_last || began.elapsed() > READY_TIME {
             return started;
         }
-        sleep(READY_PAUSE);
+        match transport.read_raw(regs::ID) {
+            // One that answers by now is not being reset any more.
+            Ok(regs::ID_VALUE) => is_last = true,
+            Ok(_) => sleep(READY_PAUSE),
+            // One that cannot even be asked is gone for good.
+            Err(_) => return started,
+        }
     }
 }
 
