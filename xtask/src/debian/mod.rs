@@ -128,21 +128,31 @@ fn mirror() -> Result<String> {
     if let Ok(mirror) = std::env::var(MIRROR) {
         return Ok(mirror.trim_end_matches('/').into());
     }
-    let output = Command::new("apt-get")
-        .args(["indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"])
-        .arg("Created-By: Packages")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start apt-get; this needs a Debian with apt")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines()
-        .filter_map(|line| line.strip_prefix("Debian Debian "))
-        .map(|uri| uri.trim_end_matches('/').to_string())
-        .next()
+    let targets = |options: &[&str]| {
+        let output = Command::new("apt-get")
+            .arg("indextargets")
+            .args(options)
+            .arg("Created-By: Packages")
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot start apt-get; this needs a Debian with apt")?;
+        anyhow::Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    // Who signed a release is known only once its lists were fetched. Before, the name must do.
+    let signed = targets(&["--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"])?;
+    let named = targets(&["--no-release-info", "--format", "$(REPO_URI)"])?;
+    let signed = signed
+        .lines()
+        .find_map(|line| line.strip_prefix("Debian Debian "));
+    let without_slash = |uri: &str| uri.trim_end_matches('/').to_string();
+    let mut named = named.lines().map(without_slash);
+    signed
+        .map(without_slash)
+        .or_else(|| named.find(|uri| uri.ends_with("/debian")))
         .with_context(|| {
             format!(
-                "apt knows no mirror of Debian here, or never fetched its lists: run `apt-get \
-                 update`, or set {MIRROR} to the address of a mirror, the part before `/pool`"
+                "apt knows no mirror of Debian here: set {MIRROR} to the address of one, the part \
+                 before `/pool`"
             )
         })
 }
