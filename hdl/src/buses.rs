@@ -11,12 +11,29 @@ pub(crate) enum Added {
     Constant(usize, u64),
     /// An input of so many bits that nobody looks at.
     Ignored(usize),
+    /// An output with every bit of this output of the block, which it replaces, so many times.
+    Repeated(&'static str, usize),
+}
+
+/// What a memory port whose names begin with `port` lacks of AXI4 bursts: `size` of lines of
+/// `port_bytes`, and `burst`, which is always incrementing.
+pub(crate) fn bursts(port: &str, port_bytes: usize) -> Vec<(String, Added)> {
+    let size = u64::from(port_bytes.ilog2());
+    ["ar", "aw"]
+        .into_iter()
+        .flat_map(|channel| {
+            [("size", 3, size), ("burst", 2, 1)].map(|(signal, width, value)| {
+                let name = format!("{port}_{channel}{signal}");
+                (name, Added::Constant(width, value))
+            })
+        })
+        .collect()
 }
 
 /// Puts `block` into a module `top` whose ports are whole buses.
 ///
 /// Ports `NAME_0`, `NAME_1` and so on become `NAME`, the first one in its lowest bits; `added`
-/// come behind all others.
+/// come behind all others, but for what replaces an output, which stands in its place.
 pub(crate) fn wrap(block: Emitted, top: &str, added: &[(String, Added)]) -> Emitted {
     let counts = families(&block.ports);
     let joined = |name: &str| {
@@ -26,12 +43,29 @@ pub(crate) fn wrap(block: Emitted, top: &str, added: &[(String, Added)]) -> Emit
             .contains_key(base)
             .then_some((base.to_string(), index))
     };
+    let repeated = |inner: &str| {
+        added.iter().find_map(|(name, kind)| match kind {
+            Added::Repeated(of, times) if *of == inner => Some((name, *times)),
+            _ => None,
+        })
+    };
     let mut ports: Vec<Port> = Vec::new();
     let mut connections = Vec::new();
+    let mut text = String::new();
     for port in &block.ports {
         let outer = match joined(&port.name) {
             None => {
-                ports.push(port.clone());
+                match repeated(&port.name) {
+                    None => ports.push(port.clone()),
+                    Some((name, times)) => {
+                        ports.push(Port {
+                            name: name.clone(),
+                            width: port.width * times,
+                            is_input: false,
+                        });
+                        let _ = write!(text, "{}", repetition(name, port, times));
+                    }
+                }
                 port.name.clone()
             }
             Some((base, index)) => {
@@ -47,11 +81,11 @@ pub(crate) fn wrap(block: Emitted, top: &str, added: &[(String, Added)]) -> Emit
         };
         connections.push(format!("    .{}({outer})", port.name));
     }
-    let mut text = String::new();
     for (name, kind) in added {
         let (width, is_input) = match kind {
             Added::Constant(width, _) => (*width, false),
             Added::Ignored(width) => (*width, true),
+            Added::Repeated(..) => continue,
         };
         ports.push(Port {
             name: name.clone(),
@@ -80,6 +114,20 @@ pub(crate) fn wrap(block: Emitted, top: &str, added: &[(String, Added)]) -> Emit
         ports,
         modules,
     }
+}
+
+/// The output `name` with every bit of the block's output `port` so many times.
+fn repetition(name: &str, port: &Port, times: usize) -> String {
+    let inner = &port.name;
+    let bits: Vec<String> = (0..port.width)
+        .rev()
+        .map(|bit| format!("{{{times}{{{inner}[{bit}]}}}}"))
+        .collect();
+    format!(
+        "  logic [{}:0] {inner};\n  assign {name} = {{{}}};\n",
+        port.width - 1,
+        bits.join(", ")
+    )
 }
 
 /// How many ports there are of each name that stands in a row `NAME_0`, `NAME_1` and so on.

@@ -1,6 +1,6 @@
 //! The PCI Express endpoint alone, for a bench that plays the hard block and the card.
 
-use crate::buses::{Added, wrap};
+use crate::buses::{Added, bursts, wrap};
 use crate::emit::{EmitError, Emitted, emit};
 use crate::pcie::Endpoint;
 
@@ -33,12 +33,9 @@ pub fn emit_endpoint(
         rest_timeout,
     ));
     let emitted = emit(block.as_ref(), "endpoint")?;
-    let size = u64::from(port_bytes.ilog2());
-    let mut added = vec![];
+    let mut added = bursts("w", port_bytes);
     for channel in ["ar", "aw"] {
         added.push((format!("w_{channel}id"), Added::Constant(1, 0)));
-        added.push((format!("w_{channel}size"), Added::Constant(3, size)));
-        added.push((format!("w_{channel}burst"), Added::Constant(2, 1)));
     }
     added.push(("w_rid".into(), Added::Ignored(1)));
     added.push(("w_rlast".into(), Added::Ignored(1)));

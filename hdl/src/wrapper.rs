@@ -1,12 +1,11 @@
 //! The card as FPGA tools expect it: whole buses and complete AXI4 channels.
 
-use std::fmt::Write as _;
-
 use isa::config::{Config, ConfigError};
 use isa::regs::LINK_TIMEOUT_RESET;
 
+use crate::buses::{Added, bursts, wrap};
 use crate::card::Card;
-use crate::emit::{EmitError, Emitted, Port, emit};
+use crate::emit::{EmitError, Emitted, emit};
 use crate::pcie::PcieCard;
 
 /// Name of the top module of a card alone.
@@ -63,7 +62,14 @@ pub fn emit_card(shape: &Config) -> Result<Emitted, EmitCardError> {
         let card = Box::new(Card::new(&shape)?);
         Ok(emit(card.as_ref(), "card")?)
     })?;
-    Ok(wrap(card, TOP, "m", shape.port_bytes as usize))
+    let port_bytes = shape.port_bytes as usize;
+    let mut added = bursts("m", port_bytes);
+    // One strobe stands for a quarter of a line.
+    added.push((
+        "m_wstrb".into(),
+        Added::Repeated("m_wquarters", port_bytes / 4),
+    ));
+    Ok(wrap(card, TOP, &added))
 }
 
 /// Verilog of a card of this shape behind a PCIe endpoint; the top module is [`PCIE_TOP`].
@@ -82,7 +88,11 @@ pub fn emit_pcie_card(shape: &Config, link: &LinkConfig) -> Result<Emitted, Emit
         let card = Box::new(PcieCard::new(&shape, &link)?);
         Ok(emit(card.as_ref(), "pcie_card")?)
     })?;
-    Ok(wrap(card, PCIE_TOP, "l", shape.port_bytes as usize))
+    Ok(wrap(
+        card,
+        PCIE_TOP,
+        &bursts("l", shape.port_bytes as usize),
+    ))
 }
 
 /// Runs an elaboration, which recurses through thousands of blocks, where there is room for it.
@@ -102,95 +112,4 @@ fn elaborate(
             module: "card".into(),
             message: error.to_string(),
         })?
-}
-
-/// Ports that are words of one bus on the outside: `name_0`, `name_1` and so on.
-const BUSES: [&str; 7] = [
-    "m_rdata", "m_wdata", "l_rdata", "l_wdata", "l_wstrb", "rx_data", "tx_data",
-];
-
-/// The bus of a port and which word of it the port is.
-fn word_of(name: &str) -> Option<(&str, usize)> {
-    let (bus, word) = name.rsplit_once('_')?;
-    let word = word.parse().ok()?;
-    BUSES.contains(&bus).then_some((bus, word))
-}
-
-/// Puts a module around a card whose memory port has names that begin with `axi`.
-fn wrap(card: Emitted, top: &str, axi: &str, port_bytes: usize) -> Emitted {
-    let mut ports: Vec<Port> = Vec::new();
-    for port in &card.ports {
-        match word_of(&port.name) {
-            None if port.name == "m_wquarters" => ports.push(Port {
-                name: "m_wstrb".into(),
-                width: port_bytes,
-                is_input: false,
-            }),
-            None => ports.push(port.clone()),
-            Some((bus, _)) => match ports.iter_mut().find(|known| known.name == bus) {
-                Some(known) => known.width += port.width,
-                None => ports.push(Port {
-                    name: bus.into(),
-                    ..port.clone()
-                }),
-            },
-        }
-    }
-    for channel in ["ar", "aw"] {
-        for (signal, width) in [("size", 3), ("burst", 2)] {
-            ports.push(Port {
-                name: format!("{axi}_{channel}{signal}"),
-                width,
-                is_input: false,
-            });
-        }
-    }
-    let mut text = format!("module {top} (\n");
-    for (index, port) in ports.iter().enumerate() {
-        let way = if port.is_input { "input " } else { "output" };
-        let range = if port.width == 1 {
-            String::new()
-        } else {
-            format!("[{}:0] ", port.width - 1)
-        };
-        let comma = if index + 1 == ports.len() { "" } else { "," };
-        let _ = writeln!(text, "  {way} logic {range}{}{comma}", port.name);
-    }
-    let _ = writeln!(text, ");");
-    let size = port_bytes.ilog2();
-    for channel in ["ar", "aw"] {
-        let _ = writeln!(text, "  assign {axi}_{channel}size = 3'd{size};");
-        let _ = writeln!(text, "  assign {axi}_{channel}burst = 2'd1;");
-    }
-    if card.ports.iter().any(|port| port.name == "m_wquarters") {
-        let part = port_bytes / 4;
-        let marks: Vec<String> = (0..4)
-            .rev()
-            .map(|quarter| format!("{{{part}{{quarters[{quarter}]}}}}"))
-            .collect();
-        let _ = writeln!(text, "  logic [3:0] quarters;");
-        let _ = writeln!(text, "  assign m_wstrb = {{{}}};", marks.join(", "));
-    }
-    let _ = writeln!(text, "  {0} {0} (", card.top);
-    let connections: Vec<String> = card
-        .ports
-        .iter()
-        .map(|port| {
-            let name = &port.name;
-            let outer = match word_of(name) {
-                Some((bus, word)) => format!("{bus}[{} +: {}]", word * port.width, port.width),
-                None if name == "m_wquarters" => "quarters".to_string(),
-                None => name.clone(),
-            };
-            format!("    .{name}({outer})")
-        })
-        .collect();
-    let _ = writeln!(text, "{}\n  );\nendmodule", connections.join(",\n"));
-    let mut modules = card.modules;
-    modules.push((top.to_string(), text));
-    Emitted {
-        top: top.to_string(),
-        ports,
-        modules,
-    }
 }
