@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod device;
 pub mod dma;
 pub mod embed;
+pub mod encoding;
 pub mod matmul;
 pub mod model;
 pub mod quant;

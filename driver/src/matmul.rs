@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use isa::format::OutputFormat;
 use isa::numerics::{ColumnParam, Dyadic};
+use isa::weights::FormatError;
+
+use crate::encoding::Encoding;
 
 /// How the values of a right operand lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +27,7 @@ pub struct Weights {
     n: usize,
     layout: Layout,
     values: Vec<i8>,
+    encoding: Option<Encoding>,
 }
 
 impl Weights {
@@ -40,7 +44,27 @@ impl Weights {
             n,
             layout,
             values,
+            encoding: None,
         }
+    }
+
+    /// Takes an encoded matrix. Backends that have a datapath for it use its encoding, all others
+    /// the dense matrix that it means; the integers are the same.
+    ///
+    /// # Errors
+    /// When its parts contradict each other.
+    pub fn encoded(encoding: Encoding) -> Result<Self, FormatError> {
+        let values = encoding.dense()?;
+        let (k, n) = (encoding.k, encoding.n);
+        Ok(Self {
+            encoding: Some(encoding),
+            ..Self::new(k, n, Layout::RowMajor, values)
+        })
+    }
+
+    /// The encoding, where the weights have one.
+    pub fn encoding(&self) -> Option<&Encoding> {
+        self.encoding.as_ref()
     }
 
     /// Number that no other weights of this process have.
@@ -58,12 +82,12 @@ impl Weights {
         self.n
     }
 
-    /// Layout of [`Self::values`].
+    /// Layout of [`Self::values`]; row-major where there is an encoding.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// The values.
+    /// The dense int8 values.
     pub fn values(&self) -> &[i8] {
         &self.values
     }

@@ -24,3 +24,4 @@ pub mod pci;
 pub mod queue;
 pub mod record;
 pub mod regs;
+pub mod weights;

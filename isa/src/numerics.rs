@@ -172,3 +172,37 @@ impl ColumnParam {
         }
     }
 }
+
+/// Sets to zero what activation thresholding leaves out of an `m x k` matrix: rows, and groups of
+/// `group` columns (the last may be shorter), of which every value is less than `threshold` in
+/// magnitude. A threshold of 0 leaves nothing out.
+///
+/// A product of what remains is the product with thresholding: neither the activations that are
+/// left out nor the weights that only they meet are needed.
+///
+/// # Panics
+/// If `a` does not hold `m * k` values, or `group` is 0.
+pub fn threshold(m: usize, k: usize, a: &mut [i8], group: usize, threshold: u8) {
+    assert_eq!(a.len(), m * k, "a must hold m*k values");
+    assert!(group > 0, "a group holds at least one column");
+    if k == 0 {
+        return;
+    }
+    for first in (0..k).step_by(group) {
+        let columns = first..(first + group).min(k);
+        if a.chunks_exact(k).all(|row| {
+            row[columns.clone()]
+                .iter()
+                .all(|value| value.unsigned_abs() < threshold)
+        }) {
+            for row in a.chunks_exact_mut(k) {
+                row[columns.clone()].fill(0);
+            }
+        }
+    }
+    for row in a.chunks_exact_mut(k) {
+        if row.iter().all(|value| value.unsigned_abs() < threshold) {
+            row.fill(0);
+        }
+    }
+}
