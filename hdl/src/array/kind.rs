@@ -1,0 +1,38 @@
+//! The ways in which a mesh multiplies.
+
+/// How the cells of a [`Mesh`](super::Mesh) make their products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A multiplier for each weight: [`Products`](super::Products).
+    Dense,
+    /// Each weight chooses one of four activations: [`ChosenProducts`](super::ChosenProducts).
+    TwoOfFour,
+}
+
+impl Kind {
+    /// Activations that a pair of rows takes in a cycle.
+    pub fn lanes(self) -> usize {
+        match self {
+            Self::Dense => 2,
+            Self::TwoOfFour => 4,
+        }
+    }
+
+    /// Cycles from the activations of a pair of rows to the sums of their products.
+    pub fn product_cycles(self) -> usize {
+        match self {
+            Self::Dense => 2,
+            Self::TwoOfFour => 3,
+        }
+    }
+
+    /// Whether weights choose their activations.
+    pub fn chooses(self) -> bool {
+        self == Self::TwoOfFour
+    }
+
+    /// Cycles that weights come behind their indices in the cells.
+    pub fn weight_lag(self) -> usize {
+        usize::from(self.chooses())
+    }
+}
