@@ -52,7 +52,7 @@ impl Tile {
             let both = (pair + 3 * col + 5 * number) % (kind.lanes() * kind.lanes());
             let lane = match kind {
                 Kind::TwoOfFour => [both % 4, both / 4][row],
-                Kind::Dense => row,
+                Kind::Dense | Kind::Packed => row,
             };
             (weight, lane)
         };
@@ -69,9 +69,10 @@ impl Tile {
     }
 
     /// The sums of a row of activations.
-    fn sums(&self, row: usize, cols: usize, lanes: usize) -> Vec<i64> {
+    fn sums(&self, row: usize, cols: usize, kind: Kind) -> Vec<i64> {
+        let least = if kind == Kind::Packed { -127 } else { -128 };
         let product = |pair: usize, (weight, lane): (i8, usize)| {
-            i64::from(weight) * i64::from(self.acts[row][pair * lanes + lane])
+            i64::from(weight.max(least)) * i64::from(self.acts[row][pair * kind.lanes() + lane])
         };
         let sum = |col: usize| {
             let pairs = self.pairs.iter().enumerate();
@@ -168,7 +169,7 @@ fn check(rows: usize, cols: usize, kind: Kind, tiles: usize) {
             let then = cycle.checked_sub(latency);
             let leaving = then.and_then(|then| cycles.get(&then)?.act);
             if let Some((tile, row)) = leaving {
-                let expected = tiles[tile].sums(row, cols, lanes);
+                let expected = tiles[tile].sums(row, cols, kind);
                 for (col, port) in sums.iter().enumerate() {
                     assert_eq!(
                         bench.model.get_signed(*port),
@@ -202,6 +203,11 @@ fn chosen_sums_are_products_with_the_chosen_lanes() {
 }
 
 #[test]
+fn packed_sums_are_products_but_for_the_least_weight() {
+    check_shapes(Kind::Packed);
+}
+
+#[test]
 fn largest_dense_mesh() {
     check(32, 32, Kind::Dense, 6);
 }
@@ -209,4 +215,9 @@ fn largest_dense_mesh() {
 #[test]
 fn largest_choosing_mesh() {
     check(32, 32, Kind::TwoOfFour, 6);
+}
+
+#[test]
+fn largest_packed_mesh() {
+    check(32, 32, Kind::Packed, 6);
 }

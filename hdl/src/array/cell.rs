@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use super::{ChosenProducts, Kind, PAIR_BITS, Products, SUM_BITS};
+use super::{ChosenProducts, Kind, PAIR_BITS, PackedProducts, Products, SUM_BITS};
 
 /// Four weights with their products, and a step of the sums of two columns.
 ///
@@ -54,10 +54,12 @@ pub struct Cell {
     act: DFF<Bits<32>>,
     products: Vec<Products>,
     chosen_products: Vec<ChosenProducts>,
+    packed_products: Vec<PackedProducts>,
     pair: Vec<Signal<Local, Signed<PAIR_BITS>>>,
     sum: Vec<DFF<Signed<SUM_BITS>>>,
     _dense: usize,
     _chosen: usize,
+    _packed: usize,
 }
 
 impl Cell {
@@ -65,6 +67,7 @@ impl Cell {
     pub fn new(kind: Kind) -> Self {
         let count = |wanted: Kind| usize::from(kind == wanted);
         let (dense, chosen) = (count(Kind::Dense), count(Kind::TwoOfFour));
+        let packed = count(Kind::Packed);
         Self {
             clock: Default::default(),
             act_in: Default::default(),
@@ -80,10 +83,12 @@ impl Cell {
             act: Default::default(),
             products: (0..dense).map(|_| Products::default()).collect(),
             chosen_products: (0..chosen).map(|_| ChosenProducts::default()).collect(),
+            packed_products: (0..packed).map(|_| PackedProducts::default()).collect(),
             pair: (0..2).map(|_| Signal::default()).collect(),
             sum: (0..2).map(|_| DFF::default()).collect(),
             _dense: dense,
             _chosen: chosen,
+            _packed: packed,
         }
     }
 }
@@ -118,6 +123,19 @@ impl Logic for Cell {
             self.chosen_products[n].swap_index.next = self.swap_index.val();
             for c in 0..2usize {
                 self.pair[c].next = self.chosen_products[n].sum[c].val();
+            }
+        }
+        for n in 0..self._packed {
+            self.packed_products[n].clock.next = self.clock.val();
+            self.packed_products[n].act.next = self.act_in.val();
+            self.packed_products[n].weight.next = self.weight.val();
+            self.packed_products[n].load.next = self.load.val();
+            self.packed_products[n].swap.next = self.swap.val();
+            self.packed_products[n].index.next = self.index.val();
+            self.packed_products[n].load_index.next = self.load_index.val();
+            self.packed_products[n].swap_index.next = self.swap_index.val();
+            for c in 0..2usize {
+                self.pair[c].next = self.packed_products[n].sum[c].val();
             }
         }
         for c in 0..2usize {

@@ -59,6 +59,7 @@ impl Logic for LeftEdge {
 ///   later.
 /// * `index_out` holds the indices, in two bits each, so many cycles later too; it is zero where
 ///   weights choose nothing. Where they choose, `weight_out` comes one cycle behind it.
+/// * Where two weights share a multiplier, -128 is replaced by -127: see [`Kind::saturates`].
 #[derive(LogicBlock)]
 pub struct TopEdge {
     /// Clock.
@@ -71,10 +72,12 @@ pub struct TopEdge {
     pub weight_out: Signal<Out, Bits<32>>,
     /// The indices, later.
     pub index_out: Signal<Out, Bits<8>>,
+    byte: Vec<Signal<Local, Bits<8>>>,
     pair: Vec<Signal<Local, Bits<2>>>,
     weight_delay: Delay<Bits<32>>,
     index_delay: Delay<Bits<8>>,
     _indices: usize,
+    _saturated: usize,
 }
 
 impl TopEdge {
@@ -88,10 +91,12 @@ impl TopEdge {
             index: (0..indices).map(|_| Signal::default()).collect(),
             weight_out: Default::default(),
             index_out: Default::default(),
+            byte: (0..4).map(|_| Signal::default()).collect(),
             pair: (0..4).map(|_| Signal::default()).collect(),
             weight_delay: Delay::new(stages + kind.weight_lag()),
             index_delay: Delay::new(stages),
             _indices: indices,
+            _saturated: if kind.saturates() { 4 } else { 0 },
         }
     }
 }
@@ -99,6 +104,14 @@ impl TopEdge {
 impl Logic for TopEdge {
     #[hdl_gen]
     fn update(&mut self) {
+        for k in 0..4usize {
+            self.byte[k].next = unsigned_cast(self.weight[k].val());
+        }
+        for k in 0..self._saturated {
+            if unsigned_cast(self.weight[k].val()) == 128 {
+                self.byte[k].next = 129.into();
+            }
+        }
         for k in 0..self._indices {
             self.pair[k].next = self.index[k].val();
         }
@@ -106,10 +119,10 @@ impl Logic for TopEdge {
             self.pair[k].next = 0.into();
         }
         self.weight_delay.clock.next = self.clock.val();
-        self.weight_delay.data_in.next = bit_cast::<32, 8>(unsigned_cast(self.weight[0].val()))
-            | (bit_cast::<32, 8>(unsigned_cast(self.weight[1].val())) << 8)
-            | (bit_cast::<32, 8>(unsigned_cast(self.weight[2].val())) << 16)
-            | (bit_cast::<32, 8>(unsigned_cast(self.weight[3].val())) << 24);
+        self.weight_delay.data_in.next = bit_cast::<32, 8>(self.byte[0].val())
+            | (bit_cast::<32, 8>(self.byte[1].val()) << 8)
+            | (bit_cast::<32, 8>(self.byte[2].val()) << 16)
+            | (bit_cast::<32, 8>(self.byte[3].val()) << 24);
         self.weight_out.next = self.weight_delay.data_out.val();
         self.index_delay.clock.next = self.clock.val();
         self.index_delay.data_in.next = bit_cast::<8, 2>(self.pair[0].val())

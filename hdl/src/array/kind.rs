@@ -7,13 +7,15 @@ pub enum Kind {
     Dense,
     /// Each weight chooses one of four activations: [`ChosenProducts`](super::ChosenProducts).
     TwoOfFour,
+    /// A multiplier for two weights: [`PackedProducts`](super::PackedProducts).
+    Packed,
 }
 
 impl Kind {
     /// Activations that a pair of rows takes in a cycle.
     pub fn lanes(self) -> usize {
         match self {
-            Self::Dense => 2,
+            Self::Dense | Self::Packed => 2,
             Self::TwoOfFour => 4,
         }
     }
@@ -22,7 +24,7 @@ impl Kind {
     pub fn product_cycles(self) -> usize {
         match self {
             Self::Dense => 2,
-            Self::TwoOfFour => 3,
+            Self::TwoOfFour | Self::Packed => 3,
         }
     }
 
@@ -34,5 +36,10 @@ impl Kind {
     /// Cycles that weights come behind their indices in the cells.
     pub fn weight_lag(self) -> usize {
         usize::from(self.chooses())
+    }
+
+    /// Whether a weight of -128 counts as -127, because two weights share a multiplier.
+    pub fn saturates(self) -> bool {
+        self == Self::Packed
     }
 }

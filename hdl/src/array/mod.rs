@@ -7,6 +7,7 @@ mod edge;
 mod grid;
 mod kind;
 mod mesh;
+mod packed_products;
 mod pe;
 mod products;
 
@@ -17,6 +18,7 @@ pub use edge::{LeftEdge, TopEdge};
 pub use grid::Array;
 pub use kind::Kind;
 pub use mesh::Mesh;
+pub use packed_products::PackedProducts;
 pub use pe::{Pe, SUM_BITS};
 pub use products::Products;
 
