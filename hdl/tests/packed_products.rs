@@ -102,9 +102,9 @@ fn columns_can_be_told_apart() {
             assert_eq!(factor << 14 >> 14, factor, "18 bits");
             for act in -128..128 {
                 let product = act * factor;
-                let low = (act & 63) * (w1 & 63) & 63;
+                let low = ((act & 63) * (w1 & 63)) & 63;
                 let carried = ((product >> 10) - low) << 26 >> 26;
-                let column_0 = carried << 10 | product & 1023;
+                let column_0 = (carried << 10) | (product & 1023);
                 let column_1 = (product >> 10) - carried;
                 assert_eq!((column_0, column_1), (act * w0, act * w1));
             }

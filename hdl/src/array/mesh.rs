@@ -9,17 +9,17 @@ use super::{Cell, Delay, Kind, LeftEdge, SUM_BITS, TopEdge};
 /// one row of sums out a cycle.
 ///
 /// ```text
-///        weight[2 * cols], index[2 * cols]  load[rows / 2]  swap
-///                         v                      v           v
-///                    +------------------------------------------+
-/// act[rows / 2       | rows / 2 x cols / 2 of Cell, skew        |-> sum[cols]
-///     * lanes] ----->|                                          |
-///                    +------------------------------------------+
+///              weight[2 * cols], index[2 * cols]  load[rows / 2]  swap
+///                                v                      v          v
+///                          +------------------------------------------+
+/// act[rows / 2 * lanes] -->|    rows / 2 x cols / 2 of Cell, skew     |-> sum[cols]
+///                          +------------------------------------------+
 /// ```
 ///
 /// Rows come in pairs. Lane `l` of pair `i` is `act[i * lanes + l]`, with [`Kind::lanes`] lanes.
 /// In a mesh of kind [`Kind::TwoOfFour`] a pair of rows stands for four rows of the matrix, two of
 /// which are not zero in each column: `index` tells which lane a weight multiplies.
+/// In one of kind [`Kind::Packed`] a weight of -128 counts as -127.
 ///
 /// Timing, all at the ports:
 /// * The sums of the activations of cycle t stand at `sum` in cycle t + [`Mesh::latency`]:
@@ -117,7 +117,8 @@ impl Mesh {
         }
     }
 
-    /// Cycles from activations at the port to their sums at the port.
+    /// Cycles from activations at the port to their sums at the port:
+    /// rows / 2 + cols / 2 + 1, and one more where weights choose or share a multiplier.
     pub fn latency(rows: usize, cols: usize, kind: Kind) -> usize {
         rows / 2 + cols / 2 - 1 + kind.product_cycles()
     }
