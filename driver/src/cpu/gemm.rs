@@ -1,12 +1,15 @@
 //! One block of rows of a product: loops over panels, inner blocks and kernels.
 
-use super::kernel::Kernels;
-use super::pack::{self, COLUMNS, PAIR, Panels};
+use super::kernel::{self, Kernels, Rows};
+use super::left::Left;
+use super::lines::Lines;
+use super::pack::{Packed, Panel, Run};
+use super::step::COLUMNS;
 use crate::matmul::Finish;
 
-/// Pairs of inner indices of one block: its part of a panel (16 KiB) stays in the first-level
-/// cache while all rows pass.
-const BLOCK_PAIRS: usize = 256;
+/// Steps of one block, dense: its part of a panel (at most 16 KiB expanded) stays in the
+/// first-level cache while all rows pass.
+const BLOCK_STEPS: usize = 128;
 
 /// A value of a result.
 pub trait Element: Copy {
@@ -35,46 +38,72 @@ impl Element for i8 {
 /// Memory that blocks use one after the other.
 #[derive(Default)]
 pub struct Scratch {
-    a: Vec<i16>,
+    wide: Vec<i16>,
+    runs: Vec<Run>,
+    block: Vec<Run>,
+    expanded: Lines,
     sums: Vec<[i32; COLUMNS]>,
 }
 
-/// Multiplies the rows `a` (each `k` long) by `panels` into `out` (each row `n` long).
+/// Multiplies the rows `a` (each `k` long) by `packed` into `out` (each row `n` long).
 ///
-/// `finish` tells of these rows only.
+/// Rows of A that are zero, and steps of K in which all of them are, are neither read nor
+/// multiplied. `finish` tells of these rows only.
 pub fn rows<T: Element>(
     kernels: Kernels,
     scratch: &mut Scratch,
     (k, n): (usize, usize),
     a: &[i8],
-    panels: &Panels,
+    packed: &Packed,
     finish: Finish<'_>,
     out: &mut [T],
 ) {
     if out.is_empty() {
         return;
     }
-    let count = out.len() / n;
-    let stride = 2 * panels.pairs();
-    pack::widen_rows(a, k, &mut scratch.a);
-    scratch.sums.clear();
-    scratch.sums.resize(count, [0; COLUMNS]);
+    let format = packed.format();
+    let mut left = Left::new(a, out.len() / n, k, format.depth());
+    let stream = left.rows() <= kernels.stream_rows(&format);
+    let excess = if stream {
+        kernels.stream_excess(&format)
+    } else {
+        kernels.excess()
+    };
+    if excess != 0 {
+        left.add_up();
+    }
+    if !stream && kernels.wide() {
+        kernel::widen(&left.values, &mut scratch.wide);
+    }
     for index in 0..n.div_ceil(COLUMNS) {
-        let panel = panels.panel(index);
-        for (block, panel) in panel.chunks(BLOCK_PAIRS * PAIR).enumerate() {
-            let mut row = 0;
-            for sums in scratch.sums.chunks_mut(kernels.rows()) {
-                let a = &scratch.a[row * stride + 2 * block * BLOCK_PAIRS..];
-                kernels.multiply(a, stride, panel, sums, block > 0);
-                row += sums.len();
+        let panel = packed.panel(index);
+        left.meet(&panel, &mut scratch.runs);
+        scratch.sums.clear();
+        scratch.sums.resize(left.rows(), [0; COLUMNS]);
+        if excess != 0 {
+            for (row, sums) in scratch.sums.iter_mut().enumerate() {
+                *sums =
+                    [0i32.wrapping_sub(left.sum(row, &scratch.runs).wrapping_mul(excess)); COLUMNS];
             }
+        }
+        if stream {
+            let rows = left.values.chunks_exact(left.stride.max(1));
+            for (row, sums) in rows.zip(&mut scratch.sums) {
+                kernels.stream(&panel, &scratch.runs, row, sums);
+            }
+        } else {
+            multiply(kernels, scratch, &left, &panel);
         }
         let first = index * COLUMNS;
         let width = COLUMNS.min(n - first);
         let out = out
             .chunks_exact_mut(n)
             .map(|row| &mut row[first..first + width]);
-        let rows = scratch.sums.iter().zip(out);
+        let mut sums = scratch.sums.iter();
+        let rows = left.kept.iter().zip(out).map(|(kept, out)| {
+            let sums = if *kept { sums.next() } else { None };
+            (sums.unwrap_or(&[0; COLUMNS]), out)
+        });
         match finish {
             Finish::Raw => rows.for_each(|(sums, out)| store(out, sums)),
             Finish::Requantize {
@@ -87,6 +116,69 @@ pub fn rows<T: Element>(
                     store(out, &kernels.requantize(sums, *scale, &columns, format));
                 }
             }
+        }
+    }
+}
+
+/// Multiplies all rows by the runs of a panel, block by block, each expanded once unless it is
+/// multiplied as it lies.
+fn multiply(kernels: Kernels, scratch: &mut Scratch, left: &Left<'_>, panel: &Panel<'_>) {
+    let Scratch {
+        wide,
+        runs,
+        block,
+        expanded,
+        sums,
+    } = scratch;
+    let direct = kernels.direct(&panel.format);
+    // Dense steps of one step of the panel.
+    let dense = panel.format.depth() / 4;
+    let mut rest = runs.iter().copied();
+    let mut next = rest.next();
+    while next.is_some() {
+        block.clear();
+        let mut room = BLOCK_STEPS / dense;
+        while let Some(run) = next
+            && room > 0
+        {
+            let count = run.count.min(room);
+            room -= count;
+            block.push(Run { count, ..run });
+            next = if count < run.count {
+                Some(Run {
+                    at: run.at + count,
+                    k: run.k + count,
+                    count: run.count - count,
+                })
+            } else {
+                rest.next()
+            };
+        }
+        let steps = if direct {
+            panel.codes
+        } else {
+            expanded.reserve(BLOCK_STEPS * kernels.expanded());
+            kernels.expand(panel, block, expanded.bytes_mut());
+            let mut at = 0;
+            for run in block.iter_mut() {
+                *run = Run {
+                    at,
+                    k: run.k * dense,
+                    count: run.count * dense,
+                };
+                at += run.count;
+            }
+            expanded.bytes()
+        };
+        let mut row = 0;
+        for sums in sums.chunks_mut(kernels.rows()) {
+            let rows = if kernels.wide() {
+                Rows::Wide(&wide[row * left.stride..], left.stride)
+            } else {
+                Rows::Narrow(&left.values[row * left.stride..], left.stride)
+            };
+            kernels.multiply(rows, steps, block, sums);
+            row += sums.len();
         }
     }
 }

@@ -1,14 +1,19 @@
 //! int8 matrix products on the CPU, bit-identical to [`isa::numerics`].
 //!
-//! Right operands are widened to int16 and packed into panels of 16 columns (`pack`); a kernel
-//! multiplies a few rows by one panel (`kernel`), which never saturates whatever the values, and
-//! the sums of a panel are requantised while they are still in the first-level cache
-//! (`requant`). Packed [`Weights`](crate::matmul::Weights) are kept from one call to the next.
+//! Right operands are packed into panels of 16 columns (`pack`), in the bits that their encoding
+//! gives them (`step`) and without the pieces that are zero; a kernel multiplies a few rows by one
+//! panel (`kernel`), which never saturates whatever the values, and the sums of a panel are
+//! requantised while they are still in the first-level cache (`requant`). What is zero in all rows
+//! of the left operand is left out as well (`left`). Packed
+//! [`Weights`](crate::matmul::Weights) are kept from one call to the next.
 
 mod gemm;
 mod kernel;
+mod left;
+mod lines;
 mod pack;
 mod requant;
+mod step;
 mod work;
 
 use std::collections::HashMap;
@@ -19,7 +24,7 @@ use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
 use crate::matmul::{MatMul, Rhs, ShapeError, Values};
 
 pub use kernel::Kernels;
-use pack::Panels;
+use pack::Packed;
 use work::Item;
 
 /// Multiply-accumulates below which a second thread costs more than it saves.
@@ -31,7 +36,7 @@ pub struct CpuBackend {
     kernels: Kernels,
     threads: usize,
     name: String,
-    kept: HashMap<u64, Arc<Panels>>,
+    kept: HashMap<u64, Arc<Packed>>,
 }
 
 impl CpuBackend {
@@ -63,7 +68,7 @@ impl CpuBackend {
             .collect())
     }
 
-    /// Forgets packed weights, which take two bytes a value.
+    /// Forgets packed weights, which take as many bits a value as they are encoded in.
     pub fn forget_weights(&mut self) {
         self.kept.clear();
     }
@@ -72,7 +77,7 @@ impl CpuBackend {
     fn run_timed(&mut self, jobs: &[MatMul<'_>]) -> Result<Vec<(Values, f64)>, ShapeError> {
         jobs.iter().try_for_each(MatMul::check)?;
         let mut micros = vec![0.0; jobs.len()];
-        let panels: Vec<Arc<Panels>> = jobs
+        let panels: Vec<Arc<Packed>> = jobs
             .iter()
             .zip(&mut micros)
             .map(|(job, micros)| timed(micros, || self.panels(job)))
@@ -97,12 +102,19 @@ impl CpuBackend {
     }
 
     /// The packed right operand of `job`, packed now unless it is kept.
-    fn panels(&mut self, job: &MatMul<'_>) -> Arc<Panels> {
-        let (layout, values) = job.b.parts();
-        let pack = || Arc::new(Panels::pack(job.k, job.n, layout, values));
+    fn panels(&mut self, job: &MatMul<'_>) -> Arc<Packed> {
+        let plain = |layout, values| Packed::plain(job.k, job.n, layout, values);
         match job.b {
-            Rhs::Once(..) => pack(),
-            Rhs::Kept(weights) => Arc::clone(self.kept.entry(weights.id()).or_insert_with(pack)),
+            Rhs::Once(layout, values) => Arc::new(plain(layout, values)),
+            Rhs::Kept(weights) => {
+                let pack = || {
+                    Arc::new(match weights.encoding() {
+                        Some(encoding) => Packed::encoded(&encoding.view()),
+                        None => plain(weights.layout(), weights.values()),
+                    })
+                };
+                Arc::clone(self.kept.entry(weights.id()).or_insert_with(pack))
+            }
         }
     }
 }

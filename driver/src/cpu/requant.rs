@@ -3,7 +3,7 @@
 use isa::format::OutputFormat;
 use isa::numerics::{ColumnParam, Dyadic, requantize};
 
-use super::pack::COLUMNS;
+use super::step::COLUMNS;
 
 /// Parameters of the columns of one panel, field by field.
 pub struct Columns<'a> {

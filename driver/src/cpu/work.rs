@@ -7,7 +7,7 @@ use isa::format::OutputFormat;
 
 use super::gemm::{self, Scratch};
 use super::kernel::Kernels;
-use super::pack::Panels;
+use super::pack::Packed;
 use super::timed;
 use crate::matmul::{Finish, MatMul, Values};
 
@@ -18,7 +18,7 @@ const LEAST_ROWS: usize = 16;
 pub struct Item<'a> {
     shape: (usize, usize),
     a: &'a [i8],
-    panels: &'a Panels,
+    panels: &'a Packed,
     finish: Finish<'a>,
     out: Out<'a>,
     micros: Time<'a>,
@@ -47,7 +47,7 @@ pub fn empty_result(job: &MatMul<'_>) -> Values {
 /// Cuts `job` into at most `parts` blocks of rows.
 pub fn split<'a>(
     job: &MatMul<'a>,
-    panels: &'a Panels,
+    panels: &'a Packed,
     out: &'a mut Values,
     micros: &'a mut f64,
     parts: usize,

@@ -1,0 +1,446 @@
+//! Kernels of AVX2.
+//!
+//! `vpmaddubsw` multiplies bytes without a sign by bytes with one and saturates sums of two
+//! products at 16 bits. Codes of up to seven bits, raised, stay below that whatever A holds. Eight
+//! bits do where the weight carries the sign of both and A none, as long as no weight is -128,
+//! whose sign cannot be turned. All else is multiplied in 16 bits.
+
+use std::arch::x86_64::*;
+
+use super::dispatch::{BOUNDED, PLAIN, by_format, by_rows};
+use super::{Panel, Run, scales};
+use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, step_bytes};
+
+/// Sums of one panel, or a step of bytes: the lower eight columns and the upper.
+type Halves = [__m256i; 2];
+
+/// # Safety
+/// The CPU has AVX2; the runs lie inside of the panel and of `a`.
+pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32; COLUMNS]) {
+    by_format!(panel, stream_format, (panel, runs, a, sums));
+}
+
+/// # Safety
+/// As [`stream`], of the panel's own format.
+#[target_feature(enable = "avx2")]
+unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
+    panel: &Panel<'_>,
+    runs: &[Run],
+    a: &[i8],
+    sums: &mut [i32; COLUMNS],
+) {
+    // SAFETY: the caller's promise.
+    let total = unsafe {
+        if SCALE != PLAIN || panel.format.lowest {
+            stream_wide::<BITS, SPARSE, SCALE>(panel, runs, a)
+        } else if SPARSE || BITS == 8 {
+            stream_signed::<BITS, SPARSE>(panel, runs, a)
+        } else {
+            stream_raised::<BITS>(panel, runs, a)
+        }
+    };
+    for (half, total) in total.into_iter().enumerate() {
+        // SAFETY: `sums` holds two vectors.
+        unsafe {
+            let sums = sums.as_mut_ptr().cast::<__m256i>().add(half);
+            _mm256_storeu_si256(sums, _mm256_add_epi32(_mm256_loadu_si256(sums), total));
+        }
+    }
+}
+
+/// Dense codes of up to seven bits, raised.
+///
+/// # Safety
+/// As [`stream`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn stream_raised<const BITS: u8>(panel: &Panel<'_>, runs: &[Run], a: &[i8]) -> Halves {
+    // Sums of two products that 16 bits hold: a product is at most (2^BITS - 1) * 128.
+    let most = 32_768 / (2 * 128 * ((1usize << BITS) - 1));
+    let ones = _mm256_set1_epi16(1);
+    let mut totals = [_mm256_setzero_si256(); 2];
+    for run in runs {
+        let mut index = 0;
+        while index < run.count {
+            let end = run.count.min(index + most);
+            let mut short = [_mm256_setzero_si256(); 2];
+            for index in index..end {
+                // SAFETY: step `index` of the run lies inside of the panel, and what it meets
+                // inside of `a`.
+                let (codes, a) = unsafe {
+                    let bytes = step_bytes(BITS, false);
+                    let step = panel.codes.as_ptr().add((run.at + index) * bytes);
+                    let a = a.as_ptr().add((run.k + index) * 4).cast::<i32>();
+                    (codes::<BITS>(step), _mm256_set1_epi32(a.read_unaligned()))
+                };
+                for (short, codes) in short.iter_mut().zip(codes) {
+                    *short = _mm256_add_epi16(*short, _mm256_maddubs_epi16(codes, a));
+                }
+            }
+            for (total, short) in totals.iter_mut().zip(short) {
+                *total = _mm256_add_epi32(*total, _mm256_madd_epi16(short, ones));
+            }
+            index = end;
+        }
+    }
+    totals
+}
+
+/// Codes without scales, none of them -128.
+///
+/// # Safety
+/// As [`stream`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn stream_signed<const BITS: u8, const SPARSE: bool>(
+    panel: &Panel<'_>,
+    runs: &[Run],
+    a: &[i8],
+) -> Halves {
+    let bytes = step_bytes(BITS, SPARSE);
+    let depth = panel.format.depth();
+    let raise = _mm256_set1_epi8((1u8 << (BITS - 1)) as i8);
+    let ones = _mm256_set1_epi16(1);
+    let mut totals = [_mm256_setzero_si256(); 2];
+    for run in runs {
+        for index in 0..run.count {
+            // SAFETY: step `index` of the run lies inside of the panel, and what it meets inside
+            // of `a`.
+            let (codes, a) = unsafe {
+                let step = panel.codes.as_ptr().add((run.at + index) * bytes);
+                let a = a.as_ptr().add((run.k + index) * depth);
+                (codes::<BITS>(step), left::<SPARSE>(a, step.add(bytes)))
+            };
+            for ((total, codes), a) in totals.iter_mut().zip(codes).zip(a) {
+                let weights = _mm256_sign_epi8(_mm256_sub_epi8(codes, raise), a);
+                let products = _mm256_maddubs_epi16(_mm256_abs_epi8(a), weights);
+                *total = _mm256_add_epi32(*total, _mm256_madd_epi16(products, ones));
+            }
+        }
+    }
+    totals
+}
+
+/// Any codes.
+///
+/// # Safety
+/// As [`stream`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn stream_wide<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
+    panel: &Panel<'_>,
+    runs: &[Run],
+    a: &[i8],
+) -> Halves {
+    let bytes = step_bytes(BITS, SPARSE);
+    let depth = panel.format.depth();
+    let mut totals = [_mm256_setzero_si256(); 2];
+    for run in runs {
+        let scale = scale_vectors(scales(panel, run));
+        for index in 0..run.count {
+            // SAFETY: step `index` of the run lies inside of the panel, and what it meets inside
+            // of `a`.
+            let (codes, a) = unsafe {
+                let step = panel.codes.as_ptr().add((run.at + index) * bytes);
+                let a = a.as_ptr().add((run.k + index) * depth);
+                (codes::<BITS>(step), left::<SPARSE>(a, step.add(bytes)))
+            };
+            for half in 0..2 {
+                let [even, odd] = widen::<BITS, SCALE>(codes[half], scale[half]);
+                let a_even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(a[half]));
+                let a_odd = _mm256_srai_epi16::<8>(a[half]);
+                let products = _mm256_add_epi32(
+                    _mm256_madd_epi16(even, a_even),
+                    _mm256_madd_epi16(odd, a_odd),
+                );
+                totals[half] = _mm256_add_epi32(totals[half], products);
+            }
+        }
+    }
+    totals
+}
+
+/// The raised codes of a step.
+///
+/// # Safety
+/// The step is there.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn codes<const BITS: u8>(step: *const u8) -> Halves {
+    if BITS == 8 {
+        // SAFETY: a step of 8 bits fills both vectors.
+        return unsafe {
+            let step = step.cast::<__m256i>();
+            [_mm256_loadu_si256(step), _mm256_loadu_si256(step.add(1))]
+        };
+    }
+    let mut codes = [_mm256_setzero_si256(); 2];
+    let mut plane = step;
+    if BITS & 4 != 0 {
+        // SAFETY: the plane of four bits has 32 bytes.
+        let bits = unsafe { _mm256_loadu_si256(plane.cast()) };
+        let mask = _mm256_set1_epi8(15);
+        codes = [
+            _mm256_and_si256(bits, mask),
+            _mm256_and_si256(_mm256_srli_epi16::<4>(bits), mask),
+        ];
+        plane = plane.wrapping_add(32);
+    }
+    if BITS & 2 != 0 {
+        // SAFETY: the plane of two bits has 16 bytes.
+        let fields = unsafe { pairs(plane) };
+        for (codes, fields) in codes.iter_mut().zip(fields) {
+            let fields = if BITS & 4 != 0 {
+                _mm256_slli_epi16::<4>(fields)
+            } else {
+                fields
+            };
+            *codes = _mm256_or_si256(*codes, fields);
+        }
+        plane = plane.wrapping_add(16);
+    }
+    if BITS & 1 != 0 {
+        // SAFETY: the plane of one bit has 8 bytes.
+        let bits = _mm256_set1_epi64x(unsafe { plane.cast::<i64>().read_unaligned() });
+        let shifts = [
+            _mm256_setr_epi64x(0, 1, 2, 3),
+            _mm256_setr_epi64x(4, 5, 6, 7),
+        ];
+        for (codes, shift) in codes.iter_mut().zip(shifts) {
+            let fields = _mm256_and_si256(_mm256_srlv_epi64(bits, shift), _mm256_set1_epi8(1));
+            let fields = match BITS {
+                3 => _mm256_slli_epi16::<2>(fields),
+                5 => _mm256_slli_epi16::<4>(fields),
+                _ => _mm256_slli_epi16::<6>(fields),
+            };
+            *codes = _mm256_or_si256(*codes, fields);
+        }
+    }
+    codes
+}
+
+/// Two bits for each byte.
+///
+/// # Safety
+/// 16 bytes lie behind `plane`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn pairs(plane: *const u8) -> Halves {
+    // SAFETY: the caller's promise.
+    let bits = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(plane.cast()) });
+    let mask = _mm256_set1_epi8(3);
+    [
+        _mm256_and_si256(
+            _mm256_srlv_epi64(bits, _mm256_setr_epi64x(0, 0, 2, 2)),
+            mask,
+        ),
+        _mm256_and_si256(
+            _mm256_srlv_epi64(bits, _mm256_setr_epi64x(4, 4, 6, 6)),
+            mask,
+        ),
+    ]
+}
+
+/// The values of A that the codes of a step meet.
+///
+/// # Safety
+/// What the step meets lies behind `a`; the step, if it is one of a 2:4 matrix, ends at `end`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn left<const SPARSE: bool>(a: *const i8, end: *const u8) -> Halves {
+    // SAFETY: eight values for a 2:4 step, four for a dense one, and its indices.
+    unsafe {
+        if SPARSE {
+            let eight = _mm256_set1_epi64x(a.cast::<i64>().read_unaligned());
+            let upper = _mm256_set1_epi32(0x0404_0000);
+            let [low, high] = pairs(end.sub(INDEX_BYTES));
+            [
+                _mm256_shuffle_epi8(eight, _mm256_or_si256(low, upper)),
+                _mm256_shuffle_epi8(eight, _mm256_or_si256(high, upper)),
+            ]
+        } else {
+            [_mm256_set1_epi32(a.cast::<i32>().read_unaligned()); 2]
+        }
+    }
+}
+
+/// Scales of the columns, raised by 2^4, for each half of 32 bits; zeros where there are none.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scale_vectors(scales: &[u8]) -> Halves {
+    let Some(scales) = scales.first_chunk::<COLUMNS>() else {
+        return [_mm256_setzero_si256(); 2];
+    };
+    let mut vectors = [_mm256_setzero_si256(); 2];
+    for (vector, scales) in vectors.iter_mut().zip(scales.chunks_exact(8)) {
+        // SAFETY: eight bytes.
+        let scales = unsafe { _mm_loadl_epi64(scales.as_ptr().cast()) };
+        let scales = _mm256_slli_epi32::<4>(_mm256_cvtepu8_epi32(scales));
+        *vector = _mm256_or_si256(scales, _mm256_slli_epi32::<16>(scales));
+    }
+    vectors
+}
+
+/// The weights of raised codes in 16 bits: values 0 and 2 of each four, values 1 and 3.
+///
+/// A code in the upper byte and a scale raised by 2^4 give a product raised by 2^12, which
+/// `vpmulhrsw` shifts by 15, halves upwards: the rounding of [`isa::weights::widen`].
+#[inline]
+#[target_feature(enable = "avx2")]
+fn widen<const BITS: u8, const SCALE: u8>(codes: __m256i, scale: __m256i) -> Halves {
+    let codes = _mm256_sub_epi8(codes, _mm256_set1_epi8((1u8 << (BITS - 1)) as i8));
+    let even = _mm256_slli_epi16::<8>(codes);
+    if SCALE == PLAIN {
+        return [_mm256_srai_epi16::<8>(even), _mm256_srai_epi16::<8>(codes)];
+    }
+    let odd = _mm256_and_si256(codes, _mm256_set1_epi16(-256));
+    let mut values = [
+        _mm256_mulhrs_epi16(even, scale),
+        _mm256_mulhrs_epi16(odd, scale),
+    ];
+    if SCALE == BOUNDED {
+        for values in &mut values {
+            *values = _mm256_min_epi16(*values, _mm256_set1_epi16(127));
+            *values = _mm256_max_epi16(*values, _mm256_set1_epi16(-127));
+        }
+    }
+    values
+}
+
+/// # Safety
+/// The CPU has AVX2; the runs lie inside of the panel, and their expanded steps inside of `out`.
+pub unsafe fn expand(panel: &Panel<'_>, runs: &[Run], out: &mut [u8]) {
+    by_format!(panel, expand_format, (panel, runs, out));
+}
+
+/// # Safety
+/// As [`expand`], of the panel's own format.
+#[target_feature(enable = "avx2")]
+unsafe fn expand_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
+    panel: &Panel<'_>,
+    runs: &[Run],
+    out: &mut [u8],
+) {
+    let bytes = step_bytes(BITS, SPARSE);
+    let mut out = out.chunks_exact_mut(2 * STEP);
+    let mut put = |low: Halves, high: Halves| {
+        let out = out.next().expect("the expanded steps fit");
+        let vectors = [low[0], high[0], low[1], high[1]];
+        for (out, values) in out.chunks_exact_mut(32).zip(vectors) {
+            // SAFETY: a piece is one vector.
+            unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), values) };
+        }
+    };
+    for run in runs {
+        let scale = scale_vectors(scales(panel, run));
+        for index in 0..run.count {
+            // SAFETY: step `index` of the run lies inside of the panel.
+            let (codes, end) = unsafe {
+                let step = panel.codes.as_ptr().add((run.at + index) * bytes);
+                (codes::<BITS>(step), step.add(bytes))
+            };
+            let low = widen::<BITS, SCALE>(codes[0], scale[0]);
+            let high = widen::<BITS, SCALE>(codes[1], scale[1]);
+            if SPARSE {
+                // SAFETY: the step ends there.
+                let indices = unsafe { pairs(end.sub(INDEX_BYTES)) };
+                put(
+                    spread::<false>(low, indices[0]),
+                    spread::<false>(high, indices[1]),
+                );
+                put(
+                    spread::<true>(low, indices[0]),
+                    spread::<true>(high, indices[1]),
+                );
+            } else {
+                put(low, high);
+            }
+        }
+    }
+}
+
+/// One of the two dense fours of each column, values 0 and 2, values 1 and 3, from its kept values:
+/// those of the first four are the lower halves of 32 bits, those of the second the upper.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn spread<const SECOND: bool>(kept: Halves, indices: __m256i) -> Halves {
+    let byte = _mm256_set1_epi16(255);
+    let index = [
+        _mm256_and_si256(indices, byte),
+        _mm256_srli_epi16::<8>(indices),
+    ];
+    let both = |values: __m256i| {
+        if SECOND {
+            _mm256_or_si256(
+                _mm256_srli_epi32::<16>(values),
+                _mm256_and_si256(values, _mm256_set1_epi32(-65_536)),
+            )
+        } else {
+            _mm256_or_si256(
+                _mm256_slli_epi32::<16>(values),
+                _mm256_and_si256(values, _mm256_set1_epi32(65_535)),
+            )
+        }
+    };
+    let mut dense = [_mm256_setzero_si256(); 2];
+    for (kept, index) in kept.into_iter().zip(index) {
+        let (kept, index) = (both(kept), both(index));
+        for (dense, places) in dense.iter_mut().zip([0x0002_0000, 0x0003_0001]) {
+            let here = _mm256_cmpeq_epi16(index, _mm256_set1_epi32(places));
+            *dense = _mm256_or_si256(*dense, _mm256_and_si256(here, kept));
+        }
+    }
+    dense
+}
+
+/// # Safety
+/// The CPU has AVX2; the runs lie inside of the block and, for each row of `sums`, of `a`.
+pub unsafe fn multiply(
+    a: &[i16],
+    stride: usize,
+    block: &[u8],
+    runs: &[Run],
+    sums: &mut [[i32; COLUMNS]],
+) {
+    by_rows!(multiply_rows, (a, stride, block, runs, sums), sums.len(), 1 2 3 4 5 6);
+}
+
+/// # Safety
+/// As [`multiply`]; `sums` has `ROWS` rows.
+#[target_feature(enable = "avx2")]
+unsafe fn multiply_rows<const ROWS: usize>(
+    a: &[i16],
+    stride: usize,
+    block: &[u8],
+    runs: &[Run],
+    sums: &mut [[i32; COLUMNS]],
+) {
+    let sums = sums.as_mut_ptr().cast::<__m256i>();
+    let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
+    for run in runs {
+        // Two pairs a step.
+        for index in 0..2 * run.count {
+            // SAFETY: both pairs of each step of the run lie inside of the block, and what they
+            // meet inside of each row.
+            unsafe {
+                let b = block.as_ptr().add((2 * run.at + index) * STEP);
+                let b = b.cast::<__m256i>();
+                let (low, high) = (_mm256_loadu_si256(b), _mm256_loadu_si256(b.add(1)));
+                let a = a.as_ptr().add(4 * run.k + 2 * index);
+                for (row, total) in totals.iter_mut().enumerate() {
+                    let pair = a.add(row * stride).cast::<i32>().read_unaligned();
+                    let pair = _mm256_set1_epi32(pair);
+                    total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(pair, low));
+                    total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(pair, high));
+                }
+            }
+        }
+    }
+    for (index, total) in totals.into_iter().flatten().enumerate() {
+        // SAFETY: `sums` holds two vectors for each of `ROWS` rows.
+        unsafe {
+            let sums = sums.add(index);
+            _mm256_storeu_si256(sums, _mm256_add_epi32(_mm256_loadu_si256(sums), total));
+        }
+    }
+}

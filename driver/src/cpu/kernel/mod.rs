@@ -1,0 +1,329 @@
+//! The inner loops: a few rows of A times the steps of one panel of B.
+//!
+//! None of them saturates, whatever the values; sums wrap, as those of the card do. A row or two
+//! are multiplied by packed steps, which are unpacked in registers and read once
+//! ([`Kernels::stream`]); for more rows, steps are expanded first, once for all of them
+//! ([`Kernels::expand`], [`Kernels::multiply`]).
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod dispatch;
+mod portable;
+
+use isa::format::OutputFormat;
+use isa::numerics::{ColumnParam, Dyadic};
+
+use super::pack::{Panel, Run};
+use super::requant;
+use super::step::{COLUMNS, Format, STEP};
+
+/// A set of kernels; a value exists only where the CPU can run them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+}
+
+impl Kernels {
+    /// Plain Rust, for any CPU.
+    pub const PORTABLE: Self = Self(Set::Portable);
+
+    /// AVX2 kernels, if this CPU has AVX2.
+    #[cfg(target_arch = "x86_64")]
+    pub fn avx2() -> Option<Self> {
+        is_x86_feature_detected!("avx2").then_some(Self(Set::Avx2))
+    }
+
+    /// AVX-512 kernels, if this CPU has the foundation, those on
+    /// bytes and the neural-network instructions.
+    #[cfg(target_arch = "x86_64")]
+    pub fn avx512_vnni() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni");
+        found.then_some(Self(Set::Avx512Vnni))
+    }
+
+    /// Every set that this CPU can run, the slowest first.
+    pub fn available() -> Vec<Self> {
+        let mut sets = vec![Self::PORTABLE];
+        #[cfg(target_arch = "x86_64")]
+        sets.extend([Self::avx2(), Self::avx512_vnni()].into_iter().flatten());
+        sets
+    }
+
+    /// The fastest set that this CPU can run.
+    pub fn best() -> Self {
+        Self::available().pop().unwrap_or(Self::PORTABLE)
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => "avx512-vnni",
+        }
+    }
+
+    /// Rows that a full call of [`Self::multiply`] takes.
+    pub(super) fn rows(self) -> usize {
+        match self.0 {
+            Set::Portable => 4,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => 6,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => 12,
+        }
+    }
+
+    /// Most rows for which [`Self::stream`] is faster than [`Self::expand`] and
+    /// [`Self::multiply`].
+    pub(super) fn stream_rows(self, format: &Format) -> usize {
+        match self.0 {
+            Set::Portable => 0,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => 2,
+            // Plain int8 is multiplied as it lies, whatever the number of rows.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni if self.direct(format) => 1,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => 2,
+        }
+    }
+
+    /// Whether [`Self::multiply`] reads panels of `format` as they lie.
+    pub(super) fn direct(self, format: &Format) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => format.bits == 8 && !format.sparse && format.group == 0,
+            _ => false,
+        }
+    }
+
+    /// Whether [`Self::multiply`] wants rows of A from [`widen`].
+    pub(super) fn wide(self) -> bool {
+        match self.0 {
+            Set::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => true,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => false,
+        }
+    }
+
+    /// How many sums of a row of A too much [`Self::stream`] gives.
+    pub(super) fn stream_excess(self, format: &Format) -> i32 {
+        match self.0 {
+            Set::Portable => 0,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 if format.bits == 8 => 0,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 | Set::Avx512Vnni if format.sparse || format.group != 0 => 0,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 | Set::Avx512Vnni => i32::from(format.raise()),
+        }
+    }
+
+    /// How many sums of a row of A too much [`Self::multiply`] gives.
+    pub(super) fn excess(self) -> i32 {
+        if self.wide() { 0 } else { 128 }
+    }
+
+    /// Multiplies one row `a` by the `runs` of `panel`, unpacking in registers, and adds
+    /// [`Self::stream_excess`] sums too much to `sums`. No run may cross a border of groups.
+    ///
+    /// # Panics
+    /// If a slice is too short, or this set of kernels does not stream.
+    pub(super) fn stream(
+        self,
+        panel: &Panel<'_>,
+        runs: &[Run],
+        a: &[i8],
+        sums: &mut [i32; COLUMNS],
+    ) {
+        check_runs(panel, runs);
+        assert!(
+            reach(runs) * panel.format.depth() <= a.len(),
+            "the row of A is too short"
+        );
+        match self.0 {
+            Set::Portable => unreachable!("these kernels take no rows this way"),
+            // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
+            // of the codes, their scales inside of the scales, and the row reaches beyond them, by
+            // the assertions above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::stream(panel, runs, a, sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => unsafe { avx512::stream(panel, runs, a, sums) },
+        }
+    }
+
+    /// Writes the steps of `runs` as [`Self::multiply`] reads them, one after the other, those of
+    /// 2:4 matrices as two dense ones each. No run may cross a border of groups.
+    ///
+    /// # Panics
+    /// If a slice is too short.
+    pub(super) fn expand(self, panel: &Panel<'_>, runs: &[Run], out: &mut [u8]) {
+        check_runs(panel, runs);
+        let steps: usize = runs.iter().map(|run| run.count).sum();
+        let dense = steps * panel.format.depth() / 4;
+        assert!(
+            out.len() >= dense * self.expanded(),
+            "the expanded steps do not fit"
+        );
+        match self.0 {
+            Set::Portable => portable::expand(panel, runs, out),
+            // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
+            // of the codes, their scales inside of the scales, and `out` holds the result, by the
+            // assertions above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::expand(panel, runs, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => unsafe { avx512::expand(panel, runs, out) },
+        }
+    }
+
+    /// Bytes of an expanded dense step.
+    pub(super) fn expanded(self) -> usize {
+        if self.wide() { 2 * STEP } else { STEP }
+    }
+
+    /// Multiplies up to [`Self::rows`] rows by the `runs` of dense expanded steps in `block`, and
+    /// adds the products to `sums`, with [`Self::excess`] sums too much.
+    ///
+    /// # Panics
+    /// If a slice is too short, or there are more rows than a kernel takes.
+    pub(super) fn multiply(
+        self,
+        rows: Rows<'_>,
+        block: &[u8],
+        runs: &[Run],
+        sums: &mut [[i32; COLUMNS]],
+    ) {
+        let count = sums.len();
+        assert!(
+            count > 0 && count <= self.rows(),
+            "the kernel takes 1..={} rows",
+            self.rows()
+        );
+        assert!(
+            runs.iter()
+                .all(|run| (run.at + run.count) * self.expanded() <= block.len()),
+            "the runs reach beyond the block"
+        );
+        let (length, stride) = match rows {
+            Rows::Narrow(a, stride) => (a.len(), stride),
+            Rows::Wide(a, stride) => (a.len(), stride),
+        };
+        assert!(
+            length >= (count - 1) * stride + reach(runs) * 4,
+            "rows of A are too short"
+        );
+        match (self.0, rows) {
+            (Set::Portable, Rows::Wide(a, stride)) => {
+                portable::multiply(a, stride, block, runs, sums);
+            }
+            // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
+            // of the block and of the rows of A by the assertions above.
+            #[cfg(target_arch = "x86_64")]
+            (Set::Avx2, Rows::Wide(a, stride)) => unsafe {
+                avx2::multiply(a, stride, block, runs, sums);
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Set::Avx512Vnni, Rows::Narrow(a, stride)) => unsafe {
+                avx512::multiply(a, stride, block, runs, sums);
+            },
+            _ => unreachable!("rows of A for another set of kernels"),
+        }
+    }
+
+    /// Requantises one row of sums by its columns, of which there are at most [`COLUMNS`].
+    pub(super) fn requantize(
+        self,
+        sums: &[i32; COLUMNS],
+        row: Dyadic,
+        columns: &requant::Columns<'_>,
+        format: OutputFormat,
+    ) -> [i32; COLUMNS] {
+        match self.0 {
+            Set::Portable => requant::portable(sums, row, columns, format),
+            // SAFETY: both sets include AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 | Set::Avx512Vnni => unsafe { requant::avx2(sums, row, columns, format) },
+        }
+    }
+
+    /// Column parameters in the form that [`Self::requantize`] reads.
+    pub(super) fn columns(self, columns: &[ColumnParam]) -> requant::Columns<'_> {
+        requant::Columns::new(columns)
+    }
+}
+
+/// Rows of A, each with the distance from one row to the next.
+#[derive(Clone, Copy)]
+pub(super) enum Rows<'a> {
+    /// int8, as they came.
+    Narrow(&'a [i8], usize),
+    /// int16, from [`widen`].
+    Wide(&'a [i16], usize),
+}
+
+/// Widens values to int16, the middle two of each four swapped: wide kernels multiply pairs, and
+/// a byte is widened fastest within its own 16 bits, where its neighbour is two values off.
+pub(super) fn widen(values: &[i8], target: &mut Vec<i16>) {
+    target.clear();
+    target.extend(
+        values
+            .chunks_exact(4)
+            .flat_map(|four| [four[0], four[2], four[1], four[3]].map(i16::from)),
+    );
+}
+
+/// Steps of K up to the end of the last run.
+fn reach(runs: &[Run]) -> usize {
+    let ends = runs.iter().map(|run| run.k + run.count);
+    ends.max().unwrap_or(0)
+}
+
+/// Asserts that the steps and scales of `runs` are there.
+fn check_runs(panel: &Panel<'_>, runs: &[Run]) {
+    let Format { group, .. } = panel.format;
+    for run in runs {
+        assert!(
+            (run.at + run.count) * panel.format.bytes() <= panel.codes.len(),
+            "a run reaches beyond its panel"
+        );
+        if group != 0 {
+            let of = |k: usize| k * panel.format.depth() / group;
+            assert!(
+                of(run.k) == of(run.k + run.count - 1)
+                    && (of(run.k) + 1) * COLUMNS <= panel.scales.len(),
+                "the steps of a run share a scale"
+            );
+        }
+    }
+}
+
+/// Scales of the columns of `panel` for `run`; empty without groups.
+fn scales<'a>(panel: &Panel<'a>, run: &Run) -> &'a [u8] {
+    match panel.format.group {
+        0 => &[],
+        group => &panel.scales[run.k * panel.format.depth() / group * COLUMNS..][..COLUMNS],
+    }
+}
