@@ -1,6 +1,6 @@
 //! One block of rows of a product: loops over panels, inner blocks and kernels.
 
-use super::kernel::{self, Kernels, Rows};
+use super::kernel::{Kernels, Rows};
 use super::left::Left;
 use super::lines::Lines;
 use super::pack::{Packed, Panel, Run};
@@ -38,7 +38,7 @@ impl Element for i8 {
 /// Memory that blocks use one after the other.
 #[derive(Default)]
 pub struct Scratch {
-    wide: Vec<i16>,
+    prepared: Rows,
     runs: Vec<Run>,
     block: Vec<Run>,
     expanded: Lines,
@@ -62,37 +62,28 @@ pub fn rows<T: Element>(
         return;
     }
     let format = packed.format();
-    let mut left = Left::new(a, out.len() / n, k, format.depth());
+    let left = Left::new(a, out.len() / n, k, format.depth());
     let stream = left.rows() <= kernels.stream_rows(&format);
-    let excess = if stream {
-        kernels.stream_excess(&format)
-    } else {
-        kernels.excess()
-    };
-    if excess != 0 {
-        left.add_up();
+    if !stream {
+        kernels.prepare(&left.values, left.stride, &mut scratch.prepared);
     }
-    if !stream && kernels.wide() {
-        kernel::widen(&left.values, &mut scratch.wide);
-    }
+    let mut met: Option<&[Run]> = None;
     for index in 0..n.div_ceil(COLUMNS) {
         let panel = packed.panel(index);
-        left.meet(&panel, &mut scratch.runs);
+        // Panels without zeros are alike in what they meet.
+        if met != Some(panel.runs) {
+            left.meet(&panel, &mut scratch.runs);
+            met = Some(panel.runs);
+        }
         scratch.sums.clear();
         scratch.sums.resize(left.rows(), [0; COLUMNS]);
-        if excess != 0 {
-            for (row, sums) in scratch.sums.iter_mut().enumerate() {
-                *sums =
-                    [0i32.wrapping_sub(left.sum(row, &scratch.runs).wrapping_mul(excess)); COLUMNS];
-            }
-        }
         if stream {
             let rows = left.values.chunks_exact(left.stride.max(1));
             for (row, sums) in rows.zip(&mut scratch.sums) {
                 kernels.stream(&panel, &scratch.runs, row, sums);
             }
         } else {
-            multiply(kernels, scratch, &left, &panel);
+            multiply(kernels, scratch, left.stride, &panel);
         }
         let first = index * COLUMNS;
         let width = COLUMNS.min(n - first);
@@ -122,14 +113,16 @@ pub fn rows<T: Element>(
 
 /// Multiplies all rows by the runs of a panel, block by block, each expanded once unless it is
 /// multiplied as it lies.
-fn multiply(kernels: Kernels, scratch: &mut Scratch, left: &Left<'_>, panel: &Panel<'_>) {
+fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Panel<'_>) {
     let Scratch {
-        wide,
+        prepared,
         runs,
         block,
         expanded,
         sums,
     } = scratch;
+    let rows = sums.len();
+    sums.resize(rows + kernels.extra_rows(), [0; COLUMNS]);
     let direct = kernels.direct(&panel.format);
     // Dense steps of one step of the panel.
     let dense = panel.format.depth() / 4;
@@ -172,15 +165,11 @@ fn multiply(kernels: Kernels, scratch: &mut Scratch, left: &Left<'_>, panel: &Pa
         };
         let mut row = 0;
         for sums in sums.chunks_mut(kernels.rows()) {
-            let rows = if kernels.wide() {
-                Rows::Wide(&wide[row * left.stride..], left.stride)
-            } else {
-                Rows::Narrow(&left.values[row * left.stride..], left.stride)
-            };
-            kernels.multiply(rows, steps, block, sums);
+            kernels.multiply(prepared, row, stride, steps, block, sums);
             row += sums.len();
         }
     }
+    kernels.finish(sums, rows);
 }
 
 fn store<T: Element>(out: &mut [T], values: &[i32; COLUMNS]) {

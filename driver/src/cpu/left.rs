@@ -1,6 +1,7 @@
 //! Left operands: a block of rows of A as the kernels read it, and what of it is zero.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::pack::{Panel, Run};
 
@@ -12,26 +13,23 @@ pub struct Left<'a> {
     pub values: Cow<'a, [i8]>,
     /// For each row of the block whether it is among [`Self::values`].
     pub kept: Vec<bool>,
-    depth: usize,
-    live: Option<Vec<bool>>,
-    /// For each row, from zero on: sums of the values before each step.
-    before: Vec<i32>,
+    /// Steps of K that meet anything, ascending.
+    live: Vec<Range<usize>>,
 }
 
 impl<'a> Left<'a> {
-    /// Looks through `a`, rows of `k` values, for a product in steps of `depth` rows of K.
+    /// Looks through `a`, `count` rows of `k` values, for a product in steps of `depth` rows of K.
     pub fn new(a: &'a [i8], count: usize, k: usize, depth: usize) -> Self {
         let stride = k.next_multiple_of(depth);
         let mut any = vec![0; stride];
         let mut kept = vec![false; count];
         if k > 0 {
             for (row, kept) in a.chunks_exact(k).zip(&mut kept) {
-                let mut seen = 0;
                 for (any, value) in any.iter_mut().zip(row) {
                     *any |= value;
-                    seen |= value;
                 }
-                *kept = seen != 0;
+                // Most rows tell by their first values.
+                *kept = row.iter().any(|value| *value != 0);
             }
         }
         let values = if stride == k && kept.iter().all(|kept| *kept) {
@@ -45,18 +43,11 @@ impl<'a> Left<'a> {
             }
             Cow::Owned(values)
         };
-        let live: Vec<bool> = any
-            .chunks_exact(depth)
-            .map(|step| step.iter().any(|value| *value != 0))
-            .collect();
-        let live = live.contains(&false).then_some(live);
         Self {
             stride,
             values,
             kept,
-            depth,
-            live,
-            before: Vec::new(),
+            live: live(&any, depth),
         }
     }
 
@@ -68,59 +59,45 @@ impl<'a> Left<'a> {
     /// Writes the runs of `panel` that meet anything, none of them across a border of groups.
     pub fn meet(&self, panel: &Panel<'_>, runs: &mut Vec<Run>) {
         runs.clear();
-        let cut = match panel.format.group {
+        let format = panel.format;
+        let cut = match format.group {
             0 => usize::MAX,
-            group => group / self.depth,
+            group => group / format.depth(),
         };
-        if cut == usize::MAX && self.live.is_none() {
-            runs.extend_from_slice(panel.runs);
-            return;
-        }
+        let mut live = self.live.iter().peekable();
         for run in panel.runs {
-            let mut done = 0;
-            while done < run.count {
-                let k = run.k + done;
-                let most = (run.count - done).min(cut - k % cut);
-                let count = match &self.live {
-                    Some(live) => {
-                        let live = &live[k..k + most];
-                        let live = live.iter().take_while(|live| **live);
-                        live.count()
-                    }
-                    None => most,
-                };
-                if count > 0 {
-                    let at = run.at + done;
+            while let Some(range) = live.peek() {
+                let (mut k, end) = (range.start.max(run.k), range.end.min(run.k + run.count));
+                while k < end {
+                    let count = (end - k).min(cut - k % cut);
+                    let at = run.at + k - run.k;
                     runs.push(Run { at, k, count });
+                    k += count;
                 }
-                // What ended the run is dead as well, unless it is the end of a group.
-                done += if count < most { count + 1 } else { count };
+                if range.end > run.k + run.count {
+                    // It may meet the next run as well.
+                    break;
+                }
+                live.next();
             }
         }
     }
+}
 
-    /// Gets ready to tell sums of values.
-    pub fn add_up(&mut self) {
-        let steps = self.stride / self.depth;
-        self.before.clear();
-        for row in self.values.chunks_exact(self.stride.max(1)) {
-            let mut sum = 0i32;
-            for step in row.chunks_exact(self.depth) {
-                self.before.push(sum);
-                sum += step.iter().map(|value| i32::from(*value)).sum::<i32>();
-            }
-            self.before.push(sum);
+/// Steps of `depth` values of which any is not zero.
+fn live(any: &[i8], depth: usize) -> Vec<Range<usize>> {
+    if !any.contains(&0) {
+        return vec![0..any.len() / depth];
+    }
+    let mut live: Vec<Range<usize>> = Vec::new();
+    for (step, values) in any.chunks_exact(depth).enumerate() {
+        if values.iter().all(|value| *value == 0) {
+            continue;
         }
-        debug_assert_eq!(self.before.len(), self.rows() * (steps + 1));
+        match live.last_mut() {
+            Some(last) if last.end == step => last.end += 1,
+            _ => live.push(step..step + 1),
+        }
     }
-
-    /// Sum of the values of `row` in `runs`, wrapping; [`Self::add_up`] must have been called.
-    pub fn sum(&self, row: usize, runs: &[Run]) -> i32 {
-        let steps = self.stride / self.depth;
-        let before = &self.before[row * (steps + 1)..][..steps + 1];
-        runs.iter().fold(0i32, |sum, run| {
-            sum.wrapping_add(before[run.k + run.count])
-                .wrapping_sub(before[run.k])
-        })
-    }
+    live
 }

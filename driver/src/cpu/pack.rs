@@ -234,18 +234,13 @@ fn pack_scales(source: &Encoded<'_>, groups: usize) -> Vec<u8> {
     scales
 }
 
-/// A plain value as it is stored.
-fn raised(value: i8) -> u8 {
-    value as u8 ^ 0x80
-}
-
 /// Fills a panel from rows of `stride` values, of which the first `width` belong to the panel.
 fn pack_rows(panel: &mut [u8], source: &[i8], k: usize, stride: usize, width: usize) {
     for (step, target) in panel.chunks_exact_mut(STEP).enumerate() {
         for slot in 0..4.min(k - 4 * step) {
             let row = &source[(4 * step + slot) * stride..][..width];
             for (target, value) in target.chunks_exact_mut(4).zip(row) {
-                target[slot] = raised(*value);
+                target[slot] = *value as u8;
             }
         }
     }
@@ -256,7 +251,7 @@ fn pack_columns(panel: &mut [u8], source: &[i8], k: usize, width: usize) {
     for (column, values) in source.chunks_exact(k).take(width).enumerate() {
         for (target, four) in panel.chunks_exact_mut(STEP).zip(values.chunks(4)) {
             for (target, value) in target[4 * column..].iter_mut().zip(four) {
-                *target = raised(*value);
+                *target = *value as u8;
             }
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! A step holds [`STEP`] codes, four for each of the [`COLUMNS`] columns of a panel, side by side
 //! as `vpdpbusd` wants them. The codes are dense values of four rows of K, or the kept values of
-//! eight rows of a 2:4 matrix. They are stored without a sign, raised by half of their range, so
-//! that narrow ones need no sign extension; and in planes of 4, 2 and 1 bits that add up to their
-//! width, so that a step of any width takes exactly its bits and is unpacked by shifts and masks
-//! alone.
+//! eight rows of a 2:4 matrix. Those of less than 8 bits are stored without a sign, raised by half
+//! of their range, so that they need no sign extension; and in planes of 4, 2 and 1 bits that add
+//! up to their width, so that a step of any width takes exactly its bits and is unpacked by shifts
+//! and masks alone.
 
 /// Columns of a panel.
 pub const COLUMNS: usize = 16;
@@ -60,8 +60,19 @@ impl Format {
 
     /// What stored codes are raised by.
     pub const fn raise(&self) -> u8 {
-        1 << (self.bits - 1)
+        raise(self.bits)
     }
+
+    /// Group of a scale to which step `k` belongs; there must be groups.
+    pub const fn group_of(&self, k: usize) -> usize {
+        // Groups and depths are powers of two, and a division costs more than the step.
+        k >> (self.group.trailing_zeros() - self.depth().trailing_zeros())
+    }
+}
+
+/// What stored codes of `bits` bits are raised by.
+pub const fn raise(bits: u8) -> u8 {
+    if bits == 8 { 0 } else { 1 << (bits - 1) }
 }
 
 /// Bytes of a step of codes of `bits` bits.

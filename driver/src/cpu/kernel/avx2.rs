@@ -8,8 +8,8 @@
 use std::arch::x86_64::*;
 
 use super::dispatch::{BOUNDED, PLAIN, by_format, by_rows};
-use super::{Panel, Run, scales};
-use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, step_bytes};
+use super::{Panel, Run, portable, scales};
+use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, raise, step_bytes};
 
 /// Sums of one panel, or a step of bytes: the lower eight columns and the upper.
 type Halves = [__m256i; 2];
@@ -56,9 +56,10 @@ unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
 #[target_feature(enable = "avx2")]
 unsafe fn stream_raised<const BITS: u8>(panel: &Panel<'_>, runs: &[Run], a: &[i8]) -> Halves {
     // Sums of two products that 16 bits hold: a product is at most (2^BITS - 1) * 128.
-    let most = 32_768 / (2 * 128 * ((1usize << BITS) - 1));
+    let most = (128 / ((1usize << BITS) - 1)).max(1);
     let ones = _mm256_set1_epi16(1);
     let mut totals = [_mm256_setzero_si256(); 2];
+    let mut excess = _mm256_setzero_si256();
     for run in runs {
         let mut index = 0;
         while index < run.count {
@@ -82,8 +83,50 @@ unsafe fn stream_raised<const BITS: u8>(panel: &Panel<'_>, runs: &[Run], a: &[i8
             }
             index = end;
         }
+        // SAFETY: what the run meets lies inside of `a`.
+        let met = unsafe { sum(a.as_ptr().add(4 * run.k), run.count) };
+        excess = _mm256_add_epi32(excess, met);
+    }
+    // Raised codes give this much too much in every column.
+    let excess = _mm256_mullo_epi32(total_of(excess), _mm256_set1_epi32(raise(BITS).into()));
+    for total in &mut totals {
+        *total = _mm256_sub_epi32(*total, excess);
     }
     totals
+}
+
+/// The sum of all lanes, in all lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn total_of(lanes: __m256i) -> __m256i {
+    let lanes = _mm256_add_epi32(lanes, _mm256_permute2x128_si256::<1>(lanes, lanes));
+    let lanes = _mm256_add_epi32(lanes, _mm256_shuffle_epi32::<0b01_00_11_10>(lanes));
+    _mm256_add_epi32(lanes, _mm256_shuffle_epi32::<0b10_11_00_01>(lanes))
+}
+
+/// Lanes that add up to the sum of `fours` times four values.
+///
+/// # Safety
+/// They lie behind `a`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn sum(a: *const i8, fours: usize) -> __m256i {
+    let ones = _mm256_set1_epi16(1);
+    let add = |sum: __m256i, values: __m256i| {
+        let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), values);
+        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones))
+    };
+    let mut sum = _mm256_setzero_si256();
+    for index in 0..fours / 8 {
+        // SAFETY: eight fours lie there.
+        sum = add(sum, unsafe { _mm256_loadu_si256(a.add(32 * index).cast()) });
+    }
+    for index in fours / 8 * 8..fours {
+        // SAFETY: a four lies there.
+        let four = unsafe { a.add(4 * index).cast::<i32>().read_unaligned() };
+        sum = add(sum, _mm256_setr_epi32(four, 0, 0, 0, 0, 0, 0, 0));
+    }
+    sum
 }
 
 /// Codes without scales, none of them -128.
@@ -98,8 +141,8 @@ unsafe fn stream_signed<const BITS: u8, const SPARSE: bool>(
     a: &[i8],
 ) -> Halves {
     let bytes = step_bytes(BITS, SPARSE);
-    let depth = panel.format.depth();
-    let raise = _mm256_set1_epi8((1u8 << (BITS - 1)) as i8);
+    let depth = if SPARSE { 8 } else { 4 };
+    let raise = _mm256_set1_epi8(raise(BITS) as i8);
     let ones = _mm256_set1_epi16(1);
     let mut totals = [_mm256_setzero_si256(); 2];
     for run in runs {
@@ -133,7 +176,7 @@ unsafe fn stream_wide<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
     a: &[i8],
 ) -> Halves {
     let bytes = step_bytes(BITS, SPARSE);
-    let depth = panel.format.depth();
+    let depth = if SPARSE { 8 } else { 4 };
     let mut totals = [_mm256_setzero_si256(); 2];
     for run in runs {
         let scale = scale_vectors(scales(panel, run));
@@ -288,7 +331,7 @@ fn scale_vectors(scales: &[u8]) -> Halves {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn widen<const BITS: u8, const SCALE: u8>(codes: __m256i, scale: __m256i) -> Halves {
-    let codes = _mm256_sub_epi8(codes, _mm256_set1_epi8((1u8 << (BITS - 1)) as i8));
+    let codes = _mm256_sub_epi8(codes, _mm256_set1_epi8(raise(BITS) as i8));
     let even = _mm256_slli_epi16::<8>(codes);
     if SCALE == PLAIN {
         return [_mm256_srai_epi16::<8>(even), _mm256_srai_epi16::<8>(codes)];
@@ -391,6 +434,27 @@ fn spread<const SECOND: bool>(kept: Halves, indices: __m256i) -> Halves {
         }
     }
     dense
+}
+
+/// Widens values of A, the middle two of each four swapped.
+///
+/// # Safety
+/// The CPU has AVX2.
+#[target_feature(enable = "avx2")]
+pub unsafe fn widen_left(values: &[i8], target: &mut Vec<i16>) {
+    target.resize(values.len(), 0);
+    let (values, values_rest) = values.split_at(values.len() / 16 * 16);
+    let (target, target_rest) = target.split_at_mut(values.len());
+    for (values, target) in values.chunks_exact(16).zip(target.chunks_exact_mut(16)) {
+        // SAFETY: 16 bytes, and as many values of 16 bits.
+        unsafe {
+            let wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(values.as_ptr().cast()));
+            let wide = _mm256_shufflelo_epi16::<0b11_01_10_00>(wide);
+            let wide = _mm256_shufflehi_epi16::<0b11_01_10_00>(wide);
+            _mm256_storeu_si256(target.as_mut_ptr().cast(), wide);
+        }
+    }
+    portable::widen(values_rest, target_rest);
 }
 
 /// # Safety

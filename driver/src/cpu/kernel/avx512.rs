@@ -1,13 +1,14 @@
 //! Kernels of AVX-512 with `vpdpbusd`, which multiplies bytes without a sign by bytes with one.
 //!
-//! The weights are those without a sign: raised as they are stored, they need nothing before they
-//! are multiplied, and the excess is the same for all columns.
+//! The raised codes of less than 8 bits have no sign as they are stored; int8 weights are
+//! multiplied by values of A that are raised by 128 instead. What is too much then is what a second
+//! `vpdpbusd` by the constant gives, or a row of zeros beside the others.
 
 use std::arch::x86_64::*;
 
 use super::dispatch::{BOUNDED, PLAIN, by_format, by_rows};
 use super::{Panel, Run, scales};
-use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, step_bytes};
+use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, raise, step_bytes};
 
 /// Steps that are in flight at once: a sum is ready for the next product after a few cycles only.
 const FLIGHT: usize = 4;
@@ -28,8 +29,8 @@ unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
     sums: &mut [i32; COLUMNS],
 ) {
     let bytes = step_bytes(BITS, SPARSE);
-    let depth = panel.format.depth();
-    let raise = _mm512_set1_epi8((1u8 << (BITS - 1)) as i8);
+    let depth = if SPARSE { 8 } else { 4 };
+    let raise = _mm512_set1_epi8(raise(BITS) as i8);
     let zero = _mm512_setzero_si512();
     let mut totals = [zero; FLIGHT];
     let mut excess = [zero; FLIGHT];
@@ -43,11 +44,14 @@ unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
                 let a = a.as_ptr().add((run.k + index) * depth);
                 (codes::<BITS>(step), left::<SPARSE>(a, step.add(bytes)))
             };
-            if SCALE == PLAIN {
+            if SCALE == PLAIN && BITS == 8 {
+                let top = _mm512_set1_epi8(i8::MIN);
+                let a = _mm512_xor_si512(a, top);
+                totals[flight] = _mm512_dpbusd_epi32(totals[flight], a, codes);
+                excess[flight] = _mm512_dpbusd_epi32(excess[flight], top, codes);
+            } else if SCALE == PLAIN {
                 totals[flight] = _mm512_dpbusd_epi32(totals[flight], codes, a);
-                if SPARSE {
-                    excess[flight] = _mm512_dpbusd_epi32(excess[flight], raise, a);
-                }
+                excess[flight] = _mm512_dpbusd_epi32(excess[flight], raise, a);
             } else {
                 let [even, odd] = widen::<SCALE>(_mm512_sub_epi8(codes, raise), scale);
                 let a_even = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(a));
@@ -230,13 +234,12 @@ unsafe fn expand_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
     out: &mut [u8],
 ) {
     let bytes = step_bytes(BITS, SPARSE);
-    let raise = _mm512_set1_epi8((1u8 << (BITS - 1)) as i8);
+    let raise = _mm512_set1_epi8(raise(BITS) as i8);
     let mut out = out.chunks_exact_mut(STEP);
     let mut put = |values: __m512i| {
         let out = out.next().expect("the expanded steps fit");
-        let raised = _mm512_xor_si512(values, _mm512_set1_epi8(i8::MIN));
         // SAFETY: a step of bytes is one vector.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), raised) };
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), values) };
     };
     for run in runs {
         let scale = scale_vector(scales(panel, run));
@@ -285,7 +288,7 @@ fn spread<const FIRST: i32, const SECOND: i32>(values: __m512i, indices: __m512i
 /// The CPU has AVX-512 F, BW and VNNI; the runs lie inside of the block and, for each row of
 /// `sums`, of `a`.
 pub unsafe fn multiply(
-    a: &[i8],
+    a: &[u8],
     stride: usize,
     block: &[u8],
     runs: &[Run],
@@ -301,7 +304,7 @@ pub unsafe fn multiply(
 /// As [`multiply`]; `sums` has `ROWS` rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn multiply_rows<const ROWS: usize>(
-    a: &[i8],
+    a: &[u8],
     stride: usize,
     block: &[u8],
     runs: &[Run],
@@ -323,7 +326,7 @@ unsafe fn multiply_rows<const ROWS: usize>(
                 let a = a.as_ptr().add((run.k + index) * 4);
                 for (row, total) in totals.iter_mut().enumerate() {
                     let four = a.add(row * stride).cast::<i32>().read_unaligned();
-                    *total = _mm512_dpbusd_epi32(*total, b, _mm512_set1_epi32(four));
+                    *total = _mm512_dpbusd_epi32(*total, _mm512_set1_epi32(four), b);
                 }
             }
         }

@@ -93,14 +93,10 @@ impl Kernels {
     /// [`Self::multiply`].
     pub(super) fn stream_rows(self, format: &Format) -> usize {
         match self.0 {
-            Set::Portable => 0,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => 2,
             // Plain int8 is multiplied as it lies, whatever the number of rows.
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni if self.direct(format) => 1,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512Vnni => 2,
+            _ => 2,
         }
     }
 
@@ -113,40 +109,54 @@ impl Kernels {
         }
     }
 
-    /// Whether [`Self::multiply`] wants rows of A from [`widen`].
-    pub(super) fn wide(self) -> bool {
+    /// Rows of A as [`Self::multiply`] reads them, from rows of `stride` values, a multiple of 4.
+    pub(super) fn prepare(self, values: &[i8], stride: usize, rows: &mut Rows) {
         match self.0 {
-            Set::Portable => true,
+            Set::Portable => {
+                rows.wide.resize(values.len(), 0);
+                portable::widen(values, &mut rows.wide);
+            }
+            // SAFETY: the CPU has the features, or this value would not exist.
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => true,
+            Set::Avx2 => unsafe { avx2::widen_left(values, &mut rows.wide) },
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512Vnni => false,
+            Set::Avx512Vnni => {
+                rows.raised.clear();
+                rows.raised
+                    .extend(values.iter().map(|value| *value as u8 ^ 0x80));
+                rows.raised.resize(values.len() + stride, 0x80);
+            }
         }
     }
 
-    /// How many sums of a row of A too much [`Self::stream`] gives.
-    pub(super) fn stream_excess(self, format: &Format) -> i32 {
+    /// Rows that [`Self::prepare`] adds to those of A, of zeros.
+    pub(super) fn extra_rows(self) -> usize {
         match self.0 {
-            Set::Portable => 0,
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 if format.bits == 8 => 0,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 | Set::Avx512Vnni if format.sparse || format.group != 0 => 0,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 | Set::Avx512Vnni => i32::from(format.raise()),
+            Set::Avx512Vnni => 1,
+            _ => 0,
         }
     }
 
-    /// How many sums of a row of A too much [`Self::multiply`] gives.
-    pub(super) fn excess(self) -> i32 {
-        if self.wide() { 0 } else { 128 }
+    /// Makes the sums of `rows` rows of those that [`Self::multiply`] gave for them and for the
+    /// extra rows: what is too much for a row of zeros is too much for all.
+    pub(super) fn finish(self, sums: &mut Vec<[i32; COLUMNS]>, rows: usize) {
+        let excess = sums.get(rows).copied();
+        sums.truncate(rows);
+        if let Some(excess) = excess {
+            for sum in sums.iter_mut() {
+                for (sum, excess) in sum.iter_mut().zip(excess) {
+                    *sum = sum.wrapping_sub(excess);
+                }
+            }
+        }
     }
 
-    /// Multiplies one row `a` by the `runs` of `panel`, unpacking in registers, and adds
-    /// [`Self::stream_excess`] sums too much to `sums`. No run may cross a border of groups.
+    /// Multiplies one row `a` by the `runs` of `panel`, unpacking in registers, and adds the
+    /// products to `sums`. No run may cross a border of groups.
     ///
     /// # Panics
-    /// If a slice is too short, or this set of kernels does not stream.
+    /// If a slice is too short.
     pub(super) fn stream(
         self,
         panel: &Panel<'_>,
@@ -160,7 +170,7 @@ impl Kernels {
             "the row of A is too short"
         );
         match self.0 {
-            Set::Portable => unreachable!("these kernels take no rows this way"),
+            Set::Portable => portable::stream(panel, runs, a, sums),
             // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
             // of the codes, their scales inside of the scales, and the row reaches beyond them, by
             // the assertions above.
@@ -200,17 +210,23 @@ impl Kernels {
 
     /// Bytes of an expanded dense step.
     pub(super) fn expanded(self) -> usize {
-        if self.wide() { 2 * STEP } else { STEP }
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => STEP,
+            _ => 2 * STEP,
+        }
     }
 
-    /// Multiplies up to [`Self::rows`] rows by the `runs` of dense expanded steps in `block`, and
-    /// adds the products to `sums`, with [`Self::excess`] sums too much.
+    /// Multiplies rows of A from `first` on, up to [`Self::rows`] of them, by the `runs` of dense
+    /// expanded steps in `block`, and adds the products to `sums`.
     ///
     /// # Panics
     /// If a slice is too short, or there are more rows than a kernel takes.
     pub(super) fn multiply(
         self,
-        rows: Rows<'_>,
+        rows: &Rows,
+        first: usize,
+        stride: usize,
         block: &[u8],
         runs: &[Run],
         sums: &mut [[i32; COLUMNS]],
@@ -226,30 +242,24 @@ impl Kernels {
                 .all(|run| (run.at + run.count) * self.expanded() <= block.len()),
             "the runs reach beyond the block"
         );
-        let (length, stride) = match rows {
-            Rows::Narrow(a, stride) => (a.len(), stride),
-            Rows::Wide(a, stride) => (a.len(), stride),
-        };
-        assert!(
-            length >= (count - 1) * stride + reach(runs) * 4,
-            "rows of A are too short"
-        );
-        match (self.0, rows) {
-            (Set::Portable, Rows::Wide(a, stride)) => {
-                portable::multiply(a, stride, block, runs, sums);
+        let Rows { wide, raised } = rows;
+        // Whatever the slice: from its first value to what the last row meets.
+        let need = (count - 1) * stride + reach(runs) * 4;
+        match self.0 {
+            Set::Portable => {
+                portable::multiply(&wide[first * stride..][..need], stride, block, runs, sums);
             }
             // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
-            // of the block and of the rows of A by the assertions above.
+            // of the block by the assertion above, and inside of the rows of A as cut here.
             #[cfg(target_arch = "x86_64")]
-            (Set::Avx2, Rows::Wide(a, stride)) => unsafe {
-                avx2::multiply(a, stride, block, runs, sums);
+            Set::Avx2 => unsafe {
+                avx2::multiply(&wide[first * stride..][..need], stride, block, runs, sums);
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Set::Avx512Vnni, Rows::Narrow(a, stride)) => unsafe {
-                avx512::multiply(a, stride, block, runs, sums);
+            Set::Avx512Vnni => unsafe {
+                avx512::multiply(&raised[first * stride..][..need], stride, block, runs, sums);
             },
-            _ => unreachable!("rows of A for another set of kernels"),
         }
     }
 
@@ -275,24 +285,14 @@ impl Kernels {
     }
 }
 
-/// Rows of A, each with the distance from one row to the next.
-#[derive(Clone, Copy)]
-pub(super) enum Rows<'a> {
-    /// int8, as they came.
-    Narrow(&'a [i8], usize),
-    /// int16, from [`widen`].
-    Wide(&'a [i16], usize),
-}
-
-/// Widens values to int16, the middle two of each four swapped: wide kernels multiply pairs, and
-/// a byte is widened fastest within its own 16 bits, where its neighbour is two values off.
-pub(super) fn widen(values: &[i8], target: &mut Vec<i16>) {
-    target.clear();
-    target.extend(
-        values
-            .chunks_exact(4)
-            .flat_map(|four| [four[0], four[2], four[1], four[3]].map(i16::from)),
-    );
+/// Rows of A as [`Kernels::prepare`] leaves them, in one form or the other.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// int16, the middle two of each four swapped: wide kernels multiply pairs, and a byte is
+    /// widened fastest within its own 16 bits, where its neighbour is two values off.
+    wide: Vec<i16>,
+    /// Bytes raised by 128 to have no sign.
+    raised: Vec<u8>,
 }
 
 /// Steps of K up to the end of the last run.
@@ -310,7 +310,7 @@ fn check_runs(panel: &Panel<'_>, runs: &[Run]) {
             "a run reaches beyond its panel"
         );
         if group != 0 {
-            let of = |k: usize| k * panel.format.depth() / group;
+            let of = |k| panel.format.group_of(k);
             assert!(
                 of(run.k) == of(run.k + run.count - 1)
                     && (of(run.k) + 1) * COLUMNS <= panel.scales.len(),
@@ -324,6 +324,6 @@ fn check_runs(panel: &Panel<'_>, runs: &[Run]) {
 fn scales<'a>(panel: &Panel<'a>, run: &Run) -> &'a [u8] {
     match panel.format.group {
         0 => &[],
-        group => &panel.scales[run.k * panel.format.depth() / group * COLUMNS..][..COLUMNS],
+        _ => &panel.scales[panel.format.group_of(run.k) * COLUMNS..][..COLUMNS],
     }
 }

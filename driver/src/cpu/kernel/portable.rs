@@ -1,9 +1,39 @@
 //! Kernels in plain Rust.
 
-use isa::weights::widen;
-
 use super::{Panel, Run, scales};
-use crate::cpu::step::{self, COLUMNS, INDEX_BYTES, STEP};
+use crate::cpu::step::{self, COLUMNS, Format, INDEX_BYTES, STEP};
+
+/// Multiplies one row by packed steps.
+pub fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32; COLUMNS]) {
+    let format = panel.format;
+    for run in runs {
+        let scales = scales(panel, run);
+        let a = &a[run.k * format.depth()..][..run.count * format.depth()];
+        for (step, a) in steps(panel, run).zip(a.chunks_exact(format.depth())) {
+            let weights = weights(&format, step, scales);
+            let mut left = [0; STEP];
+            if format.sparse {
+                let indices = indices(step);
+                for (place, left) in left.iter_mut().enumerate() {
+                    *left = i16::from(a[place % 4 / 2 * 4 + usize::from(indices[place])]);
+                }
+            } else {
+                for left in left.chunks_exact_mut(4) {
+                    for (left, a) in left.iter_mut().zip(a) {
+                        *left = i16::from(*a);
+                    }
+                }
+            }
+            for column in 0..COLUMNS {
+                let product = |slot| {
+                    i32::from(weights[4 * column + slot]) * i32::from(left[4 * column + slot])
+                };
+                let four = product(0) + product(1) + product(2) + product(3);
+                sums[column] = sums[column].wrapping_add(four);
+            }
+        }
+    }
+}
 
 /// Writes dense steps of int16: values 0 and 2 of the four of each column, then values 1 and 3.
 pub fn expand(panel: &Panel<'_>, runs: &[Run], out: &mut [u8]) {
@@ -11,36 +41,64 @@ pub fn expand(panel: &Panel<'_>, runs: &[Run], out: &mut [u8]) {
     let mut out = out.chunks_exact_mut(2 * STEP);
     for run in runs {
         let scales = scales(panel, run);
-        let bytes = format.bytes();
-        for step in panel.codes[run.at * bytes..][..run.count * bytes].chunks_exact(bytes) {
-            let codes = step::unpack(format.bits, step);
-            let value = |place: usize| {
-                let code = codes[place].wrapping_sub(format.raise()) as i8;
-                widen(code, scales.get(place / 4).copied())
-            };
+        for step in steps(panel, run) {
+            let weights = weights(&format, step, scales);
             if format.sparse {
-                let indices = step::unpack(2, &step[bytes - INDEX_BYTES..]);
                 let mut dense = [[0; STEP]; 2];
-                for (place, index) in indices.into_iter().enumerate() {
+                for (place, index) in indices(step).into_iter().enumerate() {
                     let (column, four) = (place / 4, place % 4 / 2);
                     // Two places of padding may name the same value; both hold zeros then.
-                    dense[four][4 * column + usize::from(index)] += value(place);
+                    dense[four][4 * column + usize::from(index)] += weights[place];
                 }
                 for (dense, out) in dense.iter().zip(&mut out) {
-                    write(out, |place| dense[place]);
+                    write(dense, out);
                 }
             } else if let Some(out) = out.next() {
-                write(out, value);
+                write(&weights, out);
             }
         }
     }
 }
 
-fn write(out: &mut [u8], value: impl Fn(usize) -> i8) {
-    for (at, out) in out.chunks_exact_mut(2).enumerate() {
-        let (half, column, odd) = (at / (2 * COLUMNS), at / 2 % COLUMNS, at % 2);
-        let wide = i16::from(value(4 * column + half + 2 * odd));
-        out.copy_from_slice(&wide.to_ne_bytes());
+/// The bytes of each step of `run`.
+fn steps<'a>(panel: &Panel<'a>, run: &Run) -> impl Iterator<Item = &'a [u8]> {
+    let bytes = panel.format.bytes();
+    panel.codes[run.at * bytes..][..run.count * bytes].chunks_exact(bytes)
+}
+
+/// Indices of a step of a 2:4 matrix.
+fn indices(step: &[u8]) -> [u8; STEP] {
+    step::unpack(2, &step[step.len() - INDEX_BYTES..])
+}
+
+/// The weights of a step, by [`isa::weights::widen`].
+fn weights(format: &Format, step: &[u8], scales: &[u8]) -> [i16; STEP] {
+    let codes = step::unpack(format.bits, step);
+    let mut weights = codes.map(|code| i16::from(code.wrapping_sub(format.raise()) as i8));
+    for (column, scale) in weights.chunks_exact_mut(4).zip(scales) {
+        for weight in column {
+            // At most 128 * 255 + 4.
+            *weight = ((*weight * i16::from(*scale) + 4) >> 3).clamp(-127, 127);
+        }
+    }
+    weights
+}
+
+fn write(weights: &[i16; STEP], out: &mut [u8]) {
+    let (even, odd) = out.split_at_mut(STEP);
+    let out = even.chunks_exact_mut(4).zip(odd.chunks_exact_mut(4));
+    for (column, (even, odd)) in weights.chunks_exact(4).zip(out) {
+        even[..2].copy_from_slice(&column[0].to_ne_bytes());
+        even[2..].copy_from_slice(&column[2].to_ne_bytes());
+        odd[..2].copy_from_slice(&column[1].to_ne_bytes());
+        odd[2..].copy_from_slice(&column[3].to_ne_bytes());
+    }
+}
+
+/// Widens values of A, the middle two of each four swapped.
+pub fn widen(values: &[i8], target: &mut [i16]) {
+    for (four, target) in values.chunks_exact(4).zip(target.chunks_exact_mut(4)) {
+        target.copy_from_slice(&[four[0], four[2], four[1], four[3]].map(i16::from));
     }
 }
 

@@ -1,0 +1,380 @@
+//! The CPU kernels give the integers of the dense matrix that an encoding means, whatever the
+//! encoding, and whatever is zero on either side.
+
+use isa::format::OutputFormat;
+use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
+use isa::weights::code_range;
+use proptest::prelude::*;
+use systole::cpu::{CpuBackend, Kernels};
+use systole::encoding::{BlockMap, Encoding};
+use systole::matmul::{Finish, Layout, MatMul, Rhs, Values, Weights};
+
+/// Numbers that look random, the same for the same seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32
+    }
+
+    /// True in `percent` of a hundred cases.
+    fn chance(&mut self, percent: u32) -> bool {
+        self.next() % 100 < percent
+    }
+
+    /// A value from `low..=high`, the bounds more often than others.
+    fn between(&mut self, low: i8, high: i8) -> i8 {
+        match self.next() % 8 {
+            0 => low,
+            1 => high,
+            _ => {
+                (i32::from(low)
+                    + (self.next() % (i32::from(high) - i32::from(low) + 1) as u32) as i32)
+                    as i8
+            }
+        }
+    }
+}
+
+/// What a product is made from.
+#[derive(Clone, Debug)]
+struct Recipe {
+    m: usize,
+    k: usize,
+    n: usize,
+    bits: u8,
+    group: usize,
+    /// Largest scale, in eighths.
+    most_scale: u8,
+    sparse: bool,
+    /// Rows and columns of a block, and percent of them that are zero.
+    blocks: Option<(usize, usize, u32)>,
+    /// Percent of rows of A, and of groups of K in all rows, that are zero.
+    dead: (u32, usize, u32),
+    seed: u64,
+}
+
+impl Recipe {
+    fn encoding(&self, numbers: &mut Numbers) -> Encoding {
+        let (k, n) = (self.k, self.n);
+        let (low, high) = code_range(self.bits);
+        let kept = if self.sparse { k.div_ceil(4) * 2 } else { k };
+        let mut codes: Vec<i8> = (0..kept * n).map(|_| numbers.between(low, high)).collect();
+        let indices = self.sparse.then(|| {
+            let mut indices = vec![0; kept * n];
+            for four in 0..kept / 2 {
+                for column in 0..n {
+                    let pair = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
+                    let pair = pair[numbers.next() as usize % 6];
+                    for (r, index) in pair.into_iter().enumerate() {
+                        let at = (2 * four + r) * n + column;
+                        indices[at] = index;
+                        if 4 * four + usize::from(index) >= k {
+                            codes[at] = 0;
+                        }
+                    }
+                }
+            }
+            indices
+        });
+        let scales = match self.group {
+            0 => Vec::new(),
+            group => (0..k.div_ceil(group) * n)
+                .map(|_| match numbers.next() % 8 {
+                    0 => 0,
+                    1 => self.most_scale,
+                    _ => (numbers.next() % (u32::from(self.most_scale) + 1)) as u8,
+                })
+                .collect(),
+        };
+        let blocks = self.blocks.map(|(rows, columns, percent)| {
+            let count = k.div_ceil(rows) * n.div_ceil(columns);
+            let mut bitmap = vec![0; count.div_ceil(8)];
+            for block in 0..count {
+                if !numbers.chance(percent) {
+                    bitmap[block / 8] |= 1 << (block % 8);
+                }
+            }
+            BlockMap {
+                k: rows,
+                n: columns,
+                bitmap,
+            }
+        });
+        Encoding {
+            k,
+            n,
+            bits: self.bits,
+            codes,
+            indices,
+            group: self.group,
+            scales,
+            blocks,
+        }
+    }
+
+    fn left(&self, numbers: &mut Numbers) -> Vec<i8> {
+        let (rows, group, groups) = self.dead;
+        let dead: Vec<bool> = (0..self.k.div_ceil(group))
+            .map(|_| numbers.chance(groups))
+            .collect();
+        let mut a = Vec::new();
+        for _ in 0..self.m {
+            let zero = numbers.chance(rows);
+            for k in 0..self.k {
+                let value = numbers.between(-128, 127);
+                a.push(if zero || dead[k / group] { 0 } else { value });
+            }
+        }
+        a
+    }
+
+    /// Runs the product with every set of kernels, raw and requantised, as an encoding and as the
+    /// dense matrix that it means.
+    fn check(&self) {
+        let mut numbers = Numbers(self.seed);
+        let (m, k, n) = (self.m, self.k, self.n);
+        let encoding = self.encoding(&mut numbers);
+        let a = self.left(&mut numbers);
+        let dense = encoding.dense().expect("the parts fit each other");
+        let mut sums = vec![0; m * n];
+        gemm_i8(m, k, n, &a, &dense, &mut sums);
+        let mut dyadic = || Dyadic {
+            multiplier: numbers.next() as u16,
+            shift: 8 + (numbers.next() % 12) as u8,
+        };
+        let rows: Vec<_> = (0..m).map(|_| dyadic()).collect();
+        let columns: Vec<_> = (0..n)
+            .map(|column| ColumnParam {
+                scale: dyadic(),
+                bias: 100 - column as i32,
+            })
+            .collect();
+        let encoded = Weights::encoded(encoding).expect("the parts fit each other");
+        let plain = Weights::new(k, n, Layout::RowMajor, dense);
+        for kernels in Kernels::available() {
+            let mut backend = CpuBackend::with_kernels(3, kernels);
+            for format in OutputFormat::ALL {
+                let finish = match format {
+                    OutputFormat::I32 => Finish::Raw,
+                    _ => Finish::Requantize {
+                        rows: &rows,
+                        columns: &columns,
+                        format,
+                    },
+                };
+                let jobs = [&encoded, &plain].map(|weights| MatMul {
+                    name: "case",
+                    m,
+                    k,
+                    n,
+                    a: &a,
+                    b: Rhs::Kept(weights),
+                    finish,
+                });
+                let expected: Vec<i32> = (0..m * n)
+                    .map(|at| requantize(sums[at], rows[at / n], columns[at % n], format))
+                    .collect();
+                for values in backend.run(&jobs).expect("shapes fit") {
+                    assert_eq!(widen(&values), expected, "{} {self:?}", kernels.name());
+                }
+            }
+        }
+    }
+}
+
+fn widen(values: &Values) -> Vec<i32> {
+    match values {
+        Values::I32(values) => values.clone(),
+        Values::I16(values) => values.iter().map(|value| i32::from(*value)).collect(),
+        Values::I8(values) => values.iter().map(|value| i32::from(*value)).collect(),
+    }
+}
+
+fn percent() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0u32), 1 => Just(100u32), 4 => 0u32..=100]
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let rows = prop_oneof![2 => 1usize..=3, 1 => 4usize..=20, 1 => 33usize..=40];
+    // Beyond one block of 512 rows of K now and then.
+    let depth = prop_oneof![6 => 1usize..=140, 1 => 500usize..=1100];
+    let group = prop::sample::select(vec![0usize, 32, 64, 128]);
+    let most_scale = prop_oneof![Just(7u8), Just(127), Just(255)];
+    let blocks = prop::option::of((1usize..=20, 1usize..=33, percent()));
+    let dead = (percent(), 1usize..=40, percent());
+    let shape = (rows, depth, 1usize..=50);
+    (
+        shape,
+        2u8..=8,
+        group,
+        most_scale,
+        any::<bool>(),
+        blocks,
+        dead,
+        any::<u64>(),
+    )
+        .prop_map(
+            |((m, k, n), bits, group, most_scale, sparse, blocks, dead, seed)| Recipe {
+                m,
+                k,
+                n,
+                bits,
+                group,
+                most_scale,
+                sparse,
+                blocks,
+                dead,
+                seed,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_encoding_gives_the_integers_of_what_it_means(recipe in recipe()) {
+        recipe.check();
+    }
+}
+
+#[test]
+fn every_width_in_every_combination() {
+    for bits in 2..=8 {
+        for group in [0, 32, 64, 128] {
+            for sparse in [false, true] {
+                for blocks in [
+                    None,
+                    Some((8, 8, 60)),
+                    Some((16, 16, 90)),
+                    Some((4, 16, 100)),
+                ] {
+                    for m in [1, 2, 17] {
+                        Recipe {
+                            m,
+                            k: 203,
+                            n: 37,
+                            bits,
+                            group,
+                            most_scale: if m == 2 { 15 } else { 255 },
+                            sparse,
+                            blocks,
+                            dead: (10, 8, 20),
+                            seed: u64::from(bits),
+                        }
+                        .check();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Large enough for several threads, each of which finds its own zeros.
+#[test]
+fn threads_share_encoded_weights() {
+    for (group, sparse, blocks) in [(0, false, None), (64, true, Some((8, 16, 80)))] {
+        Recipe {
+            m: 150,
+            k: 1101,
+            n: 50,
+            bits: 4,
+            group,
+            most_scale: 140,
+            sparse,
+            blocks,
+            dead: (30, 16, 30),
+            seed: 9,
+        }
+        .check();
+    }
+}
+
+/// Every product at its bound, and sums that wrap: nothing saturates in between.
+#[test]
+fn bounds_of_codes_and_of_activations_meet() {
+    for bits in 2..=8 {
+        let (low, high) = code_range(bits);
+        for (code, scale) in [low, high].into_iter().flat_map(|code| {
+            [None, Some(0), Some(1), Some(8), Some(145), Some(255)].map(|scale| (code, scale))
+        }) {
+            for value in [-128, 127] {
+                for (m, k) in [(1, 300), (7, 300), (1, 131_076)] {
+                    if k > 1000 && scale != Some(255) {
+                        continue;
+                    }
+                    let n = 3;
+                    let encoding = Encoding {
+                        k,
+                        n,
+                        bits,
+                        codes: vec![code; k * n],
+                        indices: None,
+                        group: if scale.is_some() { 64 } else { 0 },
+                        scales: scale.map_or(Vec::new(), |scale| vec![scale; k.div_ceil(64) * n]),
+                        blocks: None,
+                    };
+                    let a = vec![value; m * k];
+                    let mut expected = vec![0; m * n];
+                    let dense = encoding.dense().expect("the parts fit each other");
+                    gemm_i8(m, k, n, &a, &dense, &mut expected);
+                    let weights = Weights::encoded(encoding).expect("the parts fit each other");
+                    for kernels in Kernels::available() {
+                        let job = MatMul {
+                            name: "bounds",
+                            m,
+                            k,
+                            n,
+                            a: &a,
+                            b: Rhs::Kept(&weights),
+                            finish: Finish::Raw,
+                        };
+                        let mut backend = CpuBackend::with_kernels(1, kernels);
+                        let values = backend.run(&[job]).expect("shapes fit");
+                        assert_eq!(widen(&values[0]), expected, "{} {bits}", kernels.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lossless thresholding: what a threshold leaves of A gives the integers of what it leaves.
+#[test]
+fn activations_below_a_threshold_are_left_out() {
+    let (m, k, n) = (19, 384, 48);
+    let mut numbers = Numbers(5);
+    let weights: Vec<i8> = (0..k * n).map(|_| numbers.between(-128, 127)).collect();
+    for threshold in [0, 20, 60, 128] {
+        let mut a: Vec<i8> = (0..m * k)
+            .map(|at| match at % k / 32 % 3 {
+                0 => numbers.between(-19, 19),
+                _ if at / k % 4 == 0 => numbers.between(-50, 50),
+                _ => numbers.between(-127, 127),
+            })
+            .collect();
+        isa::numerics::threshold(m, k, &mut a, 32, threshold);
+        let mut expected = vec![0; m * n];
+        gemm_i8(m, k, n, &a, &weights, &mut expected);
+        let kept = Weights::new(k, n, Layout::RowMajor, weights.clone());
+        for kernels in Kernels::available() {
+            let job = MatMul {
+                name: "threshold",
+                m,
+                k,
+                n,
+                a: &a,
+                b: Rhs::Kept(&kept),
+                finish: Finish::Raw,
+            };
+            let mut backend = CpuBackend::with_kernels(1, kernels);
+            let values = backend.run(&[job]).expect("shapes fit");
+            assert_eq!(widen(&values[0]), expected, "{}", kernels.name());
+        }
+    }
+}
