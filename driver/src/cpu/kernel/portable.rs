@@ -6,6 +6,8 @@ use crate::cpu::step::{self, COLUMNS, Format, INDEX_BYTES, STEP};
 /// Multiplies one row by packed steps.
 pub fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32; COLUMNS]) {
     let format = panel.format;
+    // Pairs of products, as vectors of any instruction set add them up.
+    let mut totals = [0i32; STEP / 2];
     for run in runs {
         let scales = scales(panel, run);
         let a = &a[run.k * format.depth()..][..run.count * format.depth()];
@@ -18,20 +20,19 @@ pub fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32; COLUMN
                     *left = i16::from(a[place % 4 / 2 * 4 + usize::from(indices[place])]);
                 }
             } else {
+                let four = [a[0], a[1], a[2], a[3]].map(i16::from);
                 for left in left.chunks_exact_mut(4) {
-                    for (left, a) in left.iter_mut().zip(a) {
-                        *left = i16::from(*a);
-                    }
+                    left.copy_from_slice(&four);
                 }
             }
-            for column in 0..COLUMNS {
-                let product = |slot| {
-                    i32::from(weights[4 * column + slot]) * i32::from(left[4 * column + slot])
-                };
-                let four = product(0) + product(1) + product(2) + product(3);
-                sums[column] = sums[column].wrapping_add(four);
+            for (pair, total) in totals.iter_mut().enumerate() {
+                let product = |at: usize| i32::from(weights[at]) * i32::from(left[at]);
+                *total = total.wrapping_add(product(2 * pair) + product(2 * pair + 1));
             }
         }
+    }
+    for (sum, pairs) in sums.iter_mut().zip(totals.chunks_exact(2)) {
+        *sum = sum.wrapping_add(pairs[0]).wrapping_add(pairs[1]);
     }
 }
 
@@ -73,8 +74,12 @@ fn indices(step: &[u8]) -> [u8; STEP] {
 
 /// The weights of a step, by [`isa::weights::widen`].
 fn weights(format: &Format, step: &[u8], scales: &[u8]) -> [i16; STEP] {
-    let codes = step::unpack(format.bits, step);
-    let mut weights = codes.map(|code| i16::from(code.wrapping_sub(format.raise()) as i8));
+    let codes = match step.first_chunk() {
+        Some(codes) if format.bits == 8 => *codes,
+        _ => step::unpack(format.bits, step),
+    };
+    let raise = format.raise();
+    let mut weights = codes.map(|code| i16::from(code.wrapping_sub(raise) as i8));
     for (column, scale) in weights.chunks_exact_mut(4).zip(scales) {
         for weight in column {
             // At most 128 * 255 + 4.
