@@ -7,9 +7,9 @@ use super::pack::{Packed, Panel, Run};
 use super::step::COLUMNS;
 use crate::matmul::Finish;
 
-/// Steps of one block, dense: its part of a panel (at most 16 KiB expanded) stays in the
-/// first-level cache while all rows pass.
-const BLOCK_STEPS: usize = 128;
+/// Rows of K of one block, without those that are left out: its part of a panel (at most 16 KiB
+/// expanded) stays in the first-level cache while all rows pass.
+const BLOCK_DEPTH: usize = 512;
 
 /// A value of a result.
 pub trait Element: Copy {
@@ -123,14 +123,13 @@ fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Pane
     } = scratch;
     let rows = sums.len();
     sums.resize(rows + kernels.extra_rows(), [0; COLUMNS]);
-    let direct = kernels.direct(&panel.format);
-    // Dense steps of one step of the panel.
-    let dense = panel.format.depth() / 4;
+    let format = panel.format;
+    let direct = kernels.direct(&format);
     let mut rest = runs.iter().copied();
     let mut next = rest.next();
     while next.is_some() {
         block.clear();
-        let mut room = BLOCK_STEPS / dense;
+        let mut room = BLOCK_DEPTH / format.depth();
         while let Some(run) = next
             && room > 0
         {
@@ -150,14 +149,14 @@ fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Pane
         let steps = if direct {
             panel.codes
         } else {
-            expanded.reserve(BLOCK_STEPS * kernels.expanded());
+            expanded.reserve(BLOCK_DEPTH / format.depth() * kernels.expanded(&format));
             kernels.expand(panel, block, expanded.bytes_mut());
             let mut at = 0;
             for run in block.iter_mut() {
                 *run = Run {
                     at,
-                    k: run.k * dense,
-                    count: run.count * dense,
+                    k: run.k,
+                    count: run.count,
                 };
                 at += run.count;
             }
@@ -165,7 +164,7 @@ fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Pane
         };
         let mut row = 0;
         for sums in sums.chunks_mut(kernels.rows()) {
-            kernels.multiply(prepared, row, stride, steps, block, sums);
+            kernels.multiply(prepared, row, stride, &format, steps, block, sums);
             row += sums.len();
         }
     }

@@ -384,56 +384,33 @@ unsafe fn expand_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
             };
             let low = widen::<BITS, SCALE>(codes[0], scale[0]);
             let high = widen::<BITS, SCALE>(codes[1], scale[1]);
+            put(low, high);
             if SPARSE {
                 // SAFETY: the step ends there.
-                let indices = unsafe { pairs(end.sub(INDEX_BYTES)) };
-                put(
-                    spread::<false>(low, indices[0]),
-                    spread::<false>(high, indices[1]),
-                );
-                put(
-                    spread::<true>(low, indices[0]),
-                    spread::<true>(high, indices[1]),
-                );
-            } else {
-                put(low, high);
+                let [low, high] = unsafe { pairs(end.sub(INDEX_BYTES)) };
+                put(wide_places(low), wide_places(high));
             }
         }
     }
 }
 
-/// One of the two dense fours of each column, values 0 and 2, values 1 and 3, from its kept values:
-/// those of the first four are the lower halves of 32 bits, those of the second the upper.
+/// Where `vpshufb` finds the values of A that widened codes of a 2:4 matrix meet, among eight of
+/// those that [`widen_left`] leaves: for slots 0 and 2 of each column, for slots 1 and 3.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn spread<const SECOND: bool>(kept: Halves, indices: __m256i) -> Halves {
-    let byte = _mm256_set1_epi16(255);
-    let index = [
-        _mm256_and_si256(indices, byte),
-        _mm256_srli_epi16::<8>(indices),
-    ];
-    let both = |values: __m256i| {
-        if SECOND {
-            _mm256_or_si256(
-                _mm256_srli_epi32::<16>(values),
-                _mm256_and_si256(values, _mm256_set1_epi32(-65_536)),
-            )
-        } else {
-            _mm256_or_si256(
-                _mm256_slli_epi32::<16>(values),
-                _mm256_and_si256(values, _mm256_set1_epi32(65_535)),
-            )
-        }
-    };
-    let mut dense = [_mm256_setzero_si256(); 2];
-    for (kept, index) in kept.into_iter().zip(index) {
-        let (kept, index) = (both(kept), both(index));
-        for (dense, places) in dense.iter_mut().zip([0x0002_0000, 0x0003_0001]) {
-            let here = _mm256_cmpeq_epi16(index, _mm256_set1_epi32(places));
-            *dense = _mm256_or_si256(*dense, _mm256_and_si256(here, kept));
-        }
-    }
-    dense
+fn wide_places(indices: __m256i) -> Halves {
+    // First bytes of values 0, 1, 2 and 3 of a four.
+    let bytes = _mm256_set1_epi32(0x0602_0400);
+    let bytes = _mm256_shuffle_epi8(bytes, indices);
+    // The second four begins at byte 8.
+    let bytes = _mm256_or_si256(bytes, _mm256_set1_epi32(0x0808_0000));
+    let even = _mm256_and_si256(bytes, _mm256_set1_epi16(255));
+    let odd = _mm256_srli_epi16::<8>(bytes);
+    let both = _mm256_set1_epi16(0x0100);
+    [
+        _mm256_add_epi8(_mm256_or_si256(even, _mm256_slli_epi16::<8>(even)), both),
+        _mm256_add_epi8(_mm256_or_si256(odd, _mm256_slli_epi16::<8>(odd)), both),
+    ]
 }
 
 /// Widens values of A, the middle two of each four swapped.
@@ -463,16 +440,21 @@ pub unsafe fn multiply(
     a: &[i16],
     stride: usize,
     block: &[u8],
+    sparse: bool,
     runs: &[Run],
     sums: &mut [[i32; COLUMNS]],
 ) {
-    by_rows!(multiply_rows, (a, stride, block, runs, sums), sums.len(), 1 2 3 4 5 6);
+    if sparse {
+        by_rows!(multiply_rows, true, (a, stride, block, runs, sums), sums.len(), 1 2 3 4 5 6);
+    } else {
+        by_rows!(multiply_rows, false, (a, stride, block, runs, sums), sums.len(), 1 2 3 4 5 6);
+    }
 }
 
 /// # Safety
 /// As [`multiply`]; `sums` has `ROWS` rows.
 #[target_feature(enable = "avx2")]
-unsafe fn multiply_rows<const ROWS: usize>(
+unsafe fn multiply_rows<const ROWS: usize, const SPARSE: bool>(
     a: &[i16],
     stride: usize,
     block: &[u8],
@@ -481,21 +463,34 @@ unsafe fn multiply_rows<const ROWS: usize>(
 ) {
     let sums = sums.as_mut_ptr().cast::<__m256i>();
     let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
+    let (depth, vectors) = if SPARSE { (8, 8) } else { (4, 4) };
     for run in runs {
-        // Two pairs a step.
-        for index in 0..2 * run.count {
-            // SAFETY: both pairs of each step of the run lie inside of the block, and what they
-            // meet inside of each row.
+        for index in 0..run.count {
+            // SAFETY: step `index` of the run lies inside of the block, and what it meets inside
+            // of each row.
             unsafe {
-                let b = block.as_ptr().add((2 * run.at + index) * STEP);
-                let b = b.cast::<__m256i>();
-                let (low, high) = (_mm256_loadu_si256(b), _mm256_loadu_si256(b.add(1)));
-                let a = a.as_ptr().add(4 * run.k + 2 * index);
-                for (row, total) in totals.iter_mut().enumerate() {
-                    let pair = a.add(row * stride).cast::<i32>().read_unaligned();
-                    let pair = _mm256_set1_epi32(pair);
-                    total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(pair, low));
-                    total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(pair, high));
+                let b = block.as_ptr().cast::<__m256i>();
+                let b = b.add((run.at + index) * vectors);
+                let a = a.as_ptr().add((run.k + index) * depth);
+                for pair in 0..2 {
+                    let low = _mm256_loadu_si256(b.add(2 * pair));
+                    let high = _mm256_loadu_si256(b.add(2 * pair + 1));
+                    for (row, total) in totals.iter_mut().enumerate() {
+                        let a = a.add(row * stride);
+                        let met = if SPARSE {
+                            let eight = _mm256_broadcastsi128_si256(_mm_loadu_si128(a.cast()));
+                            let places = b.add(4 + 2 * pair);
+                            [
+                                _mm256_shuffle_epi8(eight, _mm256_loadu_si256(places)),
+                                _mm256_shuffle_epi8(eight, _mm256_loadu_si256(places.add(1))),
+                            ]
+                        } else {
+                            let pair = a.add(2 * pair).cast::<i32>().read_unaligned();
+                            [_mm256_set1_epi32(pair); 2]
+                        };
+                        total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(met[0], low));
+                        total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(met[1], high));
+                    }
                 }
             }
         }

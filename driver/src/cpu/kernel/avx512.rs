@@ -255,33 +255,13 @@ unsafe fn expand_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
                 let even = _mm512_and_si512(even, _mm512_set1_epi16(255));
                 values = _mm512_or_si512(even, _mm512_slli_epi16::<8>(odd));
             }
+            put(values);
             if SPARSE {
                 // SAFETY: the step ends there.
-                let indices = unsafe { pairs(end.sub(INDEX_BYTES)) };
-                put(spread::<0x0000_0000, 0x0101_0101>(values, indices));
-                put(spread::<0x0202_0202, 0x0303_0303>(values, indices));
-            } else {
-                put(values);
+                put(unsafe { places(end) });
             }
         }
     }
-}
-
-/// The dense four of each column of which the values named by bytes `FIRST` and `SECOND` of each
-/// 32 bits are kept.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn spread<const FIRST: i32, const SECOND: i32>(values: __m512i, indices: __m512i) -> __m512i {
-    let lanes = _mm512_set4_epi32(0x0c0c_0c0c, 0x0808_0808, 0x0404_0404, 0);
-    let ascending = _mm512_set1_epi32(0x0302_0100);
-    let mut dense = _mm512_setzero_si512();
-    for byte in [FIRST, SECOND] {
-        let from = _mm512_add_epi8(lanes, _mm512_set1_epi32(byte));
-        let index = _mm512_shuffle_epi8(indices, from);
-        let here = _mm512_cmpeq_epi8_mask(index, ascending);
-        dense = _mm512_or_si512(dense, _mm512_maskz_shuffle_epi8(here, values, from));
-    }
-    dense
 }
 
 /// # Safety
@@ -291,19 +271,27 @@ pub unsafe fn multiply(
     a: &[u8],
     stride: usize,
     block: &[u8],
+    sparse: bool,
     runs: &[Run],
     sums: &mut [[i32; COLUMNS]],
 ) {
-    by_rows!(
-        multiply_rows, (a, stride, block, runs, sums), sums.len(),
-        1 2 3 4 5 6 7 8 9 10 11 12
-    );
+    if sparse {
+        by_rows!(
+            multiply_rows, true, (a, stride, block, runs, sums), sums.len(),
+            1 2 3 4 5 6 7 8 9 10 11 12
+        );
+    } else {
+        by_rows!(
+            multiply_rows, false, (a, stride, block, runs, sums), sums.len(),
+            1 2 3 4 5 6 7 8 9 10 11 12
+        );
+    }
 }
 
 /// # Safety
 /// As [`multiply`]; `sums` has `ROWS` rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn multiply_rows<const ROWS: usize>(
+unsafe fn multiply_rows<const ROWS: usize, const SPARSE: bool>(
     a: &[u8],
     stride: usize,
     block: &[u8],
@@ -316,17 +304,28 @@ unsafe fn multiply_rows<const ROWS: usize>(
         // SAFETY: `sums` holds one vector for each of `ROWS` rows.
         *total = unsafe { _mm512_loadu_si512(sums.add(row)) };
     }
+    let (depth, bytes) = if SPARSE { (8, 2 * STEP) } else { (4, STEP) };
     for run in runs {
         for index in 0..run.count {
             // SAFETY: step `index` of the run lies inside of the block, and what it meets inside
             // of each row.
             unsafe {
-                let b = block.as_ptr().add((run.at + index) * STEP);
-                let b = _mm512_loadu_si512(b.cast());
-                let a = a.as_ptr().add((run.k + index) * 4);
-                for (row, total) in totals.iter_mut().enumerate() {
-                    let four = a.add(row * stride).cast::<i32>().read_unaligned();
-                    *total = _mm512_dpbusd_epi32(*total, _mm512_set1_epi32(four), b);
+                let b = block.as_ptr().add((run.at + index) * bytes);
+                let a = a.as_ptr().add((run.k + index) * depth);
+                if SPARSE {
+                    let places = _mm512_loadu_si512(b.add(STEP).cast());
+                    let b = _mm512_loadu_si512(b.cast());
+                    for (row, total) in totals.iter_mut().enumerate() {
+                        let eight = a.add(row * stride).cast::<i64>().read_unaligned();
+                        let met = _mm512_shuffle_epi8(_mm512_set1_epi64(eight), places);
+                        *total = _mm512_dpbusd_epi32(*total, met, b);
+                    }
+                } else {
+                    let b = _mm512_loadu_si512(b.cast());
+                    for (row, total) in totals.iter_mut().enumerate() {
+                        let four = a.add(row * stride).cast::<i32>().read_unaligned();
+                        *total = _mm512_dpbusd_epi32(*total, _mm512_set1_epi32(four), b);
+                    }
                 }
             }
         }

@@ -47,12 +47,12 @@ macro_rules! by_format {
     };
 }
 
-/// Calls `$kernel::<rows>` for a number of rows that is known at run time only.
+/// Calls `$kernel::<rows, SPARSE>` for a number of rows that is known at run time only.
 macro_rules! by_rows {
-    ($kernel:ident, $arguments:tt, $rows:expr, $($count:literal)*) => {
+    ($kernel:ident, $sparse:literal, $arguments:tt, $rows:expr, $($count:literal)*) => {
         match $rows {
             // SAFETY: the caller's promise.
-            $($count => unsafe { $kernel::<$count> $arguments },)*
+            $($count => unsafe { $kernel::<$count, $sparse> $arguments },)*
             _ => unreachable!("more rows than the kernel takes"),
         }
     };

@@ -182,17 +182,16 @@ impl Kernels {
         }
     }
 
-    /// Writes the steps of `runs` as [`Self::multiply`] reads them, one after the other, those of
-    /// 2:4 matrices as two dense ones each. No run may cross a border of groups.
+    /// Writes the steps of `runs` as [`Self::multiply`] reads them, one after the other. No run may
+    /// cross a border of groups.
     ///
     /// # Panics
     /// If a slice is too short.
     pub(super) fn expand(self, panel: &Panel<'_>, runs: &[Run], out: &mut [u8]) {
         check_runs(panel, runs);
         let steps: usize = runs.iter().map(|run| run.count).sum();
-        let dense = steps * panel.format.depth() / 4;
         assert!(
-            out.len() >= dense * self.expanded(),
+            out.len() >= steps * self.expanded(&panel.format),
             "the expanded steps do not fit"
         );
         match self.0 {
@@ -208,25 +207,32 @@ impl Kernels {
         }
     }
 
-    /// Bytes of an expanded dense step.
-    pub(super) fn expanded(self) -> usize {
-        match self.0 {
+    /// Bytes of an expanded step: values of one or two bytes; one of a 2:4 matrix has as many of
+    /// the places of what they meet, or is two dense ones.
+    pub(super) fn expanded(self, format: &Format) -> usize {
+        let bytes = match self.0 {
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => STEP,
             _ => 2 * STEP,
-        }
+        };
+        format.depth() / 4 * bytes
     }
 
-    /// Multiplies rows of A from `first` on, up to [`Self::rows`] of them, by the `runs` of dense
-    /// expanded steps in `block`, and adds the products to `sums`.
+    /// Multiplies rows of A from `first` on, up to [`Self::rows`] of them, by the `runs` of
+    /// expanded steps of `format` in `block`, and adds the products to `sums`.
+    ///
+    /// A step of a 2:4 matrix is multiplied as it is kept, by values of A that `vpshufb` picks for
+    /// each of its codes.
     ///
     /// # Panics
     /// If a slice is too short, or there are more rows than a kernel takes.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn multiply(
         self,
         rows: &Rows,
         first: usize,
         stride: usize,
+        format: &Format,
         block: &[u8],
         runs: &[Run],
         sums: &mut [[i32; COLUMNS]],
@@ -239,26 +245,27 @@ impl Kernels {
         );
         assert!(
             runs.iter()
-                .all(|run| (run.at + run.count) * self.expanded() <= block.len()),
+                .all(|run| (run.at + run.count) * self.expanded(format) <= block.len()),
             "the runs reach beyond the block"
         );
         let Rows { wide, raised } = rows;
-        // Whatever the slice: from its first value to what the last row meets.
-        let need = (count - 1) * stride + reach(runs) * 4;
+        let from = first * stride;
+        // Up to the last value that the last row meets.
+        let to = from + (count - 1) * stride + reach(runs) * format.depth();
         match self.0 {
             Set::Portable => {
-                portable::multiply(&wide[first * stride..][..need], stride, block, runs, sums);
+                portable::multiply(&wide[from..to], stride, block, format.depth(), runs, sums);
             }
             // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
             // of the block by the assertion above, and inside of the rows of A as cut here.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe {
-                avx2::multiply(&wide[first * stride..][..need], stride, block, runs, sums);
+                avx2::multiply(&wide[from..to], stride, block, format.sparse, runs, sums);
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => unsafe {
-                avx512::multiply(&raised[first * stride..][..need], stride, block, runs, sums);
+                avx512::multiply(&raised[from..to], stride, block, format.sparse, runs, sums);
             },
         }
     }

@@ -107,13 +107,20 @@ pub fn widen(values: &[i8], target: &mut [i16]) {
     }
 }
 
-/// Multiplies rows of int16 by such steps.
-pub fn multiply(a: &[i16], stride: usize, block: &[u8], runs: &[Run], sums: &mut [[i32; COLUMNS]]) {
+/// Multiplies rows of int16 by such steps, of which one or two make up `depth` rows of K.
+pub fn multiply(
+    a: &[i16],
+    stride: usize,
+    block: &[u8],
+    depth: usize,
+    runs: &[Run],
+    sums: &mut [[i32; COLUMNS]],
+) {
     for (row, sums) in sums.iter_mut().enumerate() {
         let mut total = *sums;
         for run in runs {
-            let a = &a[row * stride + 4 * run.k..][..4 * run.count];
-            let steps = block[2 * STEP * run.at..].chunks_exact(STEP);
+            let a = &a[row * stride + depth * run.k..][..depth * run.count];
+            let steps = block[depth / 2 * STEP * run.at..].chunks_exact(STEP);
             for (pair, values) in a.chunks_exact(2).zip(steps) {
                 let (even, odd) = (i32::from(pair[0]), i32::from(pair[1]));
                 for (total, b) in total.iter_mut().zip(values.chunks_exact(4)) {
