@@ -64,7 +64,9 @@ pub fn rows<T: Element>(
     let format = packed.format();
     let left = Left::new(a, out.len() / n, k, format.depth());
     let stream = left.rows() <= kernels.stream_rows(&format);
-    if !stream {
+    if stream {
+        kernels.prepare_stream(&left.values, &format, &mut scratch.prepared);
+    } else {
         kernels.prepare(&left.values, left.stride, &mut scratch.prepared);
     }
     let mut met: Option<&[Run]> = None;
@@ -78,8 +80,8 @@ pub fn rows<T: Element>(
         scratch.sums.clear();
         scratch.sums.resize(left.rows(), [0; COLUMNS]);
         if stream {
-            let rows = left.values.chunks_exact(left.stride.max(1));
-            for (row, sums) in rows.zip(&mut scratch.sums) {
+            for (row, sums) in scratch.sums.iter_mut().enumerate() {
+                let row = scratch.prepared.row(&left.values, row, left.stride);
                 kernels.stream(&panel, &scratch.runs, row, sums);
             }
         } else {

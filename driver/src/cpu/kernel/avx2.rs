@@ -8,7 +8,7 @@
 use std::arch::x86_64::*;
 
 use super::dispatch::{BOUNDED, PLAIN, by_format, by_rows};
-use super::{Panel, Run, portable, scales};
+use super::{Panel, Row, Run, portable, scales};
 use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, raise, step_bytes};
 
 /// Sums of one panel, or a step of bytes: the lower eight columns and the upper.
@@ -16,7 +16,7 @@ type Halves = [__m256i; 2];
 
 /// # Safety
 /// The CPU has AVX2; the runs lie inside of the panel and of `a`.
-pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32; COLUMNS]) {
+pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: Row<'_>, sums: &mut [i32; COLUMNS]) {
     by_format!(panel, stream_format, (panel, runs, a, sums));
 }
 
@@ -26,7 +26,7 @@ pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32;
 unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
     panel: &Panel<'_>,
     runs: &[Run],
-    a: &[i8],
+    a: Row<'_>,
     sums: &mut [i32; COLUMNS],
 ) {
     // SAFETY: the caller's promise.
@@ -34,9 +34,9 @@ unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
         if SCALE != PLAIN || panel.format.lowest {
             stream_wide::<BITS, SPARSE, SCALE>(panel, runs, a)
         } else if SPARSE || BITS == 8 {
-            stream_signed::<BITS, SPARSE>(panel, runs, a)
+            stream_signed::<BITS, SPARSE>(panel, runs, a.bytes)
         } else {
-            stream_raised::<BITS>(panel, runs, a)
+            stream_raised::<BITS>(panel, runs, a.bytes)
         }
     };
     for (half, total) in total.into_iter().enumerate() {
@@ -173,34 +173,49 @@ unsafe fn stream_signed<const BITS: u8, const SPARSE: bool>(
 unsafe fn stream_wide<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
     panel: &Panel<'_>,
     runs: &[Run],
-    a: &[i8],
+    a: Row<'_>,
 ) -> Halves {
     let bytes = step_bytes(BITS, SPARSE);
-    let depth = if SPARSE { 8 } else { 4 };
     let mut totals = [_mm256_setzero_si256(); 2];
     for run in runs {
         let scale = scale_vectors(scales(panel, run));
         for index in 0..run.count {
             // SAFETY: step `index` of the run lies inside of the panel, and what it meets inside
             // of `a`.
-            let (codes, a) = unsafe {
+            let (codes, met) = unsafe {
                 let step = panel.codes.as_ptr().add((run.at + index) * bytes);
-                let a = a.as_ptr().add((run.k + index) * depth);
-                (codes::<BITS>(step), left::<SPARSE>(a, step.add(bytes)))
+                let met = if SPARSE {
+                    let a = a.bytes.as_ptr().add((run.k + index) * 8);
+                    let [low, high] = left::<true>(a, step.add(bytes));
+                    [halves(low), halves(high)]
+                } else {
+                    let a = a.wide.as_ptr().add((run.k + index) * 4).cast::<i32>();
+                    [[
+                        _mm256_set1_epi32(a.read_unaligned()),
+                        _mm256_set1_epi32(a.add(1).read_unaligned()),
+                    ]; 2]
+                };
+                (codes::<BITS>(step), met)
             };
             for half in 0..2 {
                 let [even, odd] = widen::<BITS, SCALE>(codes[half], scale[half]);
-                let a_even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(a[half]));
-                let a_odd = _mm256_srai_epi16::<8>(a[half]);
                 let products = _mm256_add_epi32(
-                    _mm256_madd_epi16(even, a_even),
-                    _mm256_madd_epi16(odd, a_odd),
+                    _mm256_madd_epi16(even, met[half][0]),
+                    _mm256_madd_epi16(odd, met[half][1]),
                 );
                 totals[half] = _mm256_add_epi32(totals[half], products);
             }
         }
     }
     totals
+}
+
+/// The lower bytes of 16 bits and the upper, with their signs.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(bytes: __m256i) -> Halves {
+    let even = _mm256_slli_epi16::<8>(bytes);
+    [_mm256_srai_epi16::<8>(even), _mm256_srai_epi16::<8>(bytes)]
 }
 
 /// The raised codes of a step.
@@ -332,10 +347,10 @@ fn scale_vectors(scales: &[u8]) -> Halves {
 #[target_feature(enable = "avx2")]
 fn widen<const BITS: u8, const SCALE: u8>(codes: __m256i, scale: __m256i) -> Halves {
     let codes = _mm256_sub_epi8(codes, _mm256_set1_epi8(raise(BITS) as i8));
-    let even = _mm256_slli_epi16::<8>(codes);
     if SCALE == PLAIN {
-        return [_mm256_srai_epi16::<8>(even), _mm256_srai_epi16::<8>(codes)];
+        return halves(codes);
     }
+    let even = _mm256_slli_epi16::<8>(codes);
     let odd = _mm256_and_si256(codes, _mm256_set1_epi16(-256));
     let mut values = [
         _mm256_mulhrs_epi16(even, scale),
@@ -463,33 +478,42 @@ unsafe fn multiply_rows<const ROWS: usize, const SPARSE: bool>(
 ) {
     let sums = sums.as_mut_ptr().cast::<__m256i>();
     let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
-    let (depth, vectors) = if SPARSE { (8, 8) } else { (4, 4) };
+    let block = block.as_ptr().cast::<__m256i>();
     for run in runs {
-        for index in 0..run.count {
-            // SAFETY: step `index` of the run lies inside of the block, and what it meets inside
-            // of each row.
-            unsafe {
-                let b = block.as_ptr().cast::<__m256i>();
-                let b = b.add((run.at + index) * vectors);
-                let a = a.as_ptr().add((run.k + index) * depth);
-                for pair in 0..2 {
-                    let low = _mm256_loadu_si256(b.add(2 * pair));
-                    let high = _mm256_loadu_si256(b.add(2 * pair + 1));
-                    for (row, total) in totals.iter_mut().enumerate() {
-                        let a = a.add(row * stride);
-                        let met = if SPARSE {
-                            let eight = _mm256_broadcastsi128_si256(_mm_loadu_si128(a.cast()));
-                            let places = b.add(4 + 2 * pair);
-                            [
+        // SAFETY: the steps of the run lie inside of the block, and what they meet inside of each
+        // row.
+        unsafe {
+            if SPARSE {
+                for index in 0..run.count {
+                    let a = a.as_ptr().add(8 * (run.k + index));
+                    for pair in 0..2 {
+                        let b = block.add(8 * (run.at + index) + 2 * pair);
+                        let (low, high) = (_mm256_loadu_si256(b), _mm256_loadu_si256(b.add(1)));
+                        // Places are four vectors behind their values.
+                        let places = b.add(4);
+                        for (row, total) in totals.iter_mut().enumerate() {
+                            let eight = _mm_loadu_si128(a.add(row * stride).cast());
+                            let eight = _mm256_broadcastsi128_si256(eight);
+                            let met = [
                                 _mm256_shuffle_epi8(eight, _mm256_loadu_si256(places)),
                                 _mm256_shuffle_epi8(eight, _mm256_loadu_si256(places.add(1))),
-                            ]
-                        } else {
-                            let pair = a.add(2 * pair).cast::<i32>().read_unaligned();
-                            [_mm256_set1_epi32(pair); 2]
-                        };
-                        total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(met[0], low));
-                        total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(met[1], high));
+                            ];
+                            total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(met[0], low));
+                            total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(met[1], high));
+                        }
+                    }
+                }
+            } else {
+                // Two pairs a step.
+                for pair in 0..2 * run.count {
+                    let b = block.add(4 * run.at + 2 * pair);
+                    let (low, high) = (_mm256_loadu_si256(b), _mm256_loadu_si256(b.add(1)));
+                    let a = a.as_ptr().add(4 * run.k + 2 * pair);
+                    for (row, total) in totals.iter_mut().enumerate() {
+                        let met = a.add(row * stride).cast::<i32>().read_unaligned();
+                        let met = _mm256_set1_epi32(met);
+                        total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(met, low));
+                        total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(met, high));
                     }
                 }
             }

@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::dispatch::{BOUNDED, PLAIN, by_format, by_rows};
-use super::{Panel, Run, scales};
+use super::{Panel, Row, Run, scales};
 use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, raise, step_bytes};
 
 /// Steps that are in flight at once: a sum is ready for the next product after a few cycles only.
@@ -15,7 +15,7 @@ const FLIGHT: usize = 4;
 
 /// # Safety
 /// The CPU has AVX-512 F, BW and VNNI; the runs lie inside of the panel and of `a`.
-pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32; COLUMNS]) {
+pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: Row<'_>, sums: &mut [i32; COLUMNS]) {
     by_format!(panel, stream_format, (panel, runs, a, sums));
 }
 
@@ -25,7 +25,7 @@ pub unsafe fn stream(panel: &Panel<'_>, runs: &[Run], a: &[i8], sums: &mut [i32;
 unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
     panel: &Panel<'_>,
     runs: &[Run],
-    a: &[i8],
+    a: Row<'_>,
     sums: &mut [i32; COLUMNS],
 ) {
     let bytes = step_bytes(BITS, SPARSE);
@@ -39,25 +39,42 @@ unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
         let mut one = |index: usize, flight: usize| {
             // SAFETY: step `index` of the run lies inside of the panel, and what it meets inside
             // of `a`.
-            let (codes, a) = unsafe {
+            let (codes, met) = unsafe {
                 let step = panel.codes.as_ptr().add((run.at + index) * bytes);
-                let a = a.as_ptr().add((run.k + index) * depth);
-                (codes::<BITS>(step), left::<SPARSE>(a, step.add(bytes)))
+                let met = if SCALE != PLAIN && !SPARSE {
+                    // Unlike the others, these read A widened.
+                    _mm512_setzero_si512()
+                } else {
+                    let a = a.bytes.as_ptr().add((run.k + index) * depth);
+                    left::<SPARSE>(a, step.add(bytes))
+                };
+                (codes::<BITS>(step), met)
             };
             if SCALE == PLAIN && BITS == 8 {
                 let top = _mm512_set1_epi8(i8::MIN);
-                let a = _mm512_xor_si512(a, top);
-                totals[flight] = _mm512_dpbusd_epi32(totals[flight], a, codes);
+                let met = _mm512_xor_si512(met, top);
+                totals[flight] = _mm512_dpbusd_epi32(totals[flight], met, codes);
                 excess[flight] = _mm512_dpbusd_epi32(excess[flight], top, codes);
             } else if SCALE == PLAIN {
-                totals[flight] = _mm512_dpbusd_epi32(totals[flight], codes, a);
-                excess[flight] = _mm512_dpbusd_epi32(excess[flight], raise, a);
+                totals[flight] = _mm512_dpbusd_epi32(totals[flight], codes, met);
+                excess[flight] = _mm512_dpbusd_epi32(excess[flight], raise, met);
             } else {
                 let [even, odd] = widen::<SCALE>(_mm512_sub_epi8(codes, raise), scale);
-                let a_even = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(a));
-                let a_odd = _mm512_srai_epi16::<8>(a);
-                totals[flight] = _mm512_dpwssd_epi32(totals[flight], even, a_even);
-                excess[flight] = _mm512_dpwssd_epi32(excess[flight], odd, a_odd);
+                let [met_even, met_odd] = if SPARSE {
+                    let even = _mm512_slli_epi16::<8>(met);
+                    [_mm512_srai_epi16::<8>(even), _mm512_srai_epi16::<8>(met)]
+                } else {
+                    // SAFETY: as above.
+                    unsafe {
+                        let a = a.wide.as_ptr().add((run.k + index) * 4).cast::<i32>();
+                        [
+                            _mm512_set1_epi32(a.read_unaligned()),
+                            _mm512_set1_epi32(a.add(1).read_unaligned()),
+                        ]
+                    }
+                };
+                totals[flight] = _mm512_dpwssd_epi32(totals[flight], even, met_even);
+                excess[flight] = _mm512_dpwssd_epi32(excess[flight], odd, met_odd);
             }
         };
         let whole = run.count / FLIGHT * FLIGHT;

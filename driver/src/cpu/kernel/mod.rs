@@ -109,6 +109,23 @@ impl Kernels {
         }
     }
 
+    /// Whether [`Self::stream`] reads rows of A widened to int16 beside their bytes.
+    fn streams_wide(self, format: &Format) -> bool {
+        self.0 != Set::Portable && !format.sparse && (format.group != 0 || format.lowest)
+    }
+
+    /// Rows of A as [`Self::stream`] reads them, from rows of `stride` values, a multiple of 4.
+    pub(super) fn prepare_stream(self, values: &[i8], format: &Format, rows: &mut Rows) {
+        match self.0 {
+            // SAFETY: both sets include AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 | Set::Avx512Vnni if self.streams_wide(format) => unsafe {
+                avx2::widen_left(values, &mut rows.wide);
+            },
+            _ => rows.wide.clear(),
+        }
+    }
+
     /// Rows of A as [`Self::multiply`] reads them, from rows of `stride` values, a multiple of 4.
     pub(super) fn prepare(self, values: &[i8], stride: usize, rows: &mut Rows) {
         match self.0 {
@@ -161,16 +178,17 @@ impl Kernels {
         self,
         panel: &Panel<'_>,
         runs: &[Run],
-        a: &[i8],
+        a: Row<'_>,
         sums: &mut [i32; COLUMNS],
     ) {
         check_runs(panel, runs);
+        let reach = reach(runs) * panel.format.depth();
         assert!(
-            reach(runs) * panel.format.depth() <= a.len(),
+            reach <= a.bytes.len() && (reach <= a.wide.len() || !self.streams_wide(&panel.format)),
             "the row of A is too short"
         );
         match self.0 {
-            Set::Portable => portable::stream(panel, runs, a, sums),
+            Set::Portable => portable::stream(panel, runs, a.bytes, sums),
             // SAFETY: the CPU has the features, or this value would not exist; the runs lie inside
             // of the codes, their scales inside of the scales, and the row reaches beyond them, by
             // the assertions above.
@@ -300,6 +318,26 @@ pub(super) struct Rows {
     wide: Vec<i16>,
     /// Bytes raised by 128 to have no sign.
     raised: Vec<u8>,
+}
+
+impl Rows {
+    /// Row `index` of those that [`Kernels::prepare_stream`] made of `values`.
+    pub(super) fn row<'a>(&'a self, values: &'a [i8], index: usize, stride: usize) -> Row<'a> {
+        Row {
+            bytes: &values[index * stride..][..stride],
+            wide: self
+                .wide
+                .get(index * stride..(index + 1) * stride)
+                .unwrap_or(&[]),
+        }
+    }
+}
+
+/// One row of A: as it came, and widened where that is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    bytes: &'a [i8],
+    wide: &'a [i16],
 }
 
 /// Steps of K up to the end of the last run.
