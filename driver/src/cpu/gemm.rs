@@ -40,9 +40,15 @@ impl Element for i8 {
 pub struct Scratch {
     prepared: Rows,
     runs: Vec<Run>,
-    block: Vec<Run>,
-    expanded: Lines,
+    block: Block,
     sums: Vec<[i32; COLUMNS]>,
+}
+
+/// A part of a panel that is multiplied by all rows before the next.
+#[derive(Default)]
+struct Block {
+    runs: Vec<Run>,
+    expanded: Lines,
 }
 
 /// Multiplies the rows `a` (each `k` long) by `packed` into `out` (each row `n` long).
@@ -69,23 +75,27 @@ pub fn rows<T: Element>(
     } else {
         kernels.prepare(&left.values, left.stride, &mut scratch.prepared);
     }
+    let meets_all = left.meets_all(&format);
     let mut met: Option<&[Run]> = None;
     for index in 0..n.div_ceil(COLUMNS) {
         let panel = packed.panel(index);
         // Panels without zeros are alike in what they meet.
-        if met != Some(panel.runs) {
+        if !meets_all && met != Some(panel.runs) {
             left.meet(&panel, &mut scratch.runs);
             met = Some(panel.runs);
         }
-        scratch.sums.clear();
-        scratch.sums.resize(left.rows(), [0; COLUMNS]);
+        let runs = if meets_all { panel.runs } else { &scratch.runs };
+        let sums = &mut scratch.sums;
+        sums.clear();
+        sums.resize(left.rows(), [0; COLUMNS]);
         if stream {
-            for (row, sums) in scratch.sums.iter_mut().enumerate() {
+            for (row, sums) in sums.iter_mut().enumerate() {
                 let row = scratch.prepared.row(&left.values, row, left.stride);
-                kernels.stream(&panel, &scratch.runs, row, sums);
+                kernels.stream(&panel, runs, row, sums);
             }
         } else {
-            multiply(kernels, scratch, left.stride, &panel);
+            let rows = (&scratch.prepared, left.stride);
+            multiply(kernels, &mut scratch.block, rows, &panel, runs, sums);
         }
         let first = index * COLUMNS;
         let width = COLUMNS.min(n - first);
@@ -115,14 +125,14 @@ pub fn rows<T: Element>(
 
 /// Multiplies all rows by the runs of a panel, block by block, each expanded once unless it is
 /// multiplied as it lies.
-fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Panel<'_>) {
-    let Scratch {
-        prepared,
-        runs,
-        block,
-        expanded,
-        sums,
-    } = scratch;
+fn multiply(
+    kernels: Kernels,
+    block: &mut Block,
+    (prepared, stride): (&Rows, usize),
+    panel: &Panel<'_>,
+    runs: &[Run],
+    sums: &mut Vec<[i32; COLUMNS]>,
+) {
     let rows = sums.len();
     sums.resize(rows + kernels.extra_rows(), [0; COLUMNS]);
     let format = panel.format;
@@ -130,14 +140,14 @@ fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Pane
     let mut rest = runs.iter().copied();
     let mut next = rest.next();
     while next.is_some() {
-        block.clear();
+        block.runs.clear();
         let mut room = BLOCK_DEPTH / format.depth();
         while let Some(run) = next
             && room > 0
         {
             let count = run.count.min(room);
             room -= count;
-            block.push(Run { count, ..run });
+            block.runs.push(Run { count, ..run });
             next = if count < run.count {
                 Some(Run {
                     at: run.at + count,
@@ -151,22 +161,19 @@ fn multiply(kernels: Kernels, scratch: &mut Scratch, stride: usize, panel: &Pane
         let steps = if direct {
             panel.codes
         } else {
-            expanded.reserve(BLOCK_DEPTH / format.depth() * kernels.expanded(&format));
-            kernels.expand(panel, block, expanded.bytes_mut());
+            let room = BLOCK_DEPTH / format.depth();
+            block.expanded.reserve(room * kernels.expanded(&format));
+            kernels.expand(panel, &block.runs, block.expanded.bytes_mut());
             let mut at = 0;
-            for run in block.iter_mut() {
-                *run = Run {
-                    at,
-                    k: run.k,
-                    count: run.count,
-                };
+            for run in &mut block.runs {
+                run.at = at;
                 at += run.count;
             }
-            expanded.bytes()
+            block.expanded.bytes()
         };
         let mut row = 0;
         for sums in sums.chunks_mut(kernels.rows()) {
-            kernels.multiply(prepared, row, stride, &format, steps, block, sums);
+            kernels.multiply(prepared, row, stride, &format, steps, &block.runs, sums);
             row += sums.len();
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::pack::{Panel, Run};
+use super::step::Format;
 
 /// Rows of A that are not zero, and which steps of K meet anything in them.
 pub struct Left<'a> {
@@ -56,20 +57,27 @@ impl<'a> Left<'a> {
         self.values.len().checked_div(self.stride).unwrap_or(0)
     }
 
+    /// Whether panels of `format` meet something in all of their runs, which no group cuts.
+    pub fn meets_all(&self, format: &Format) -> bool {
+        let steps = self.stride / format.depth();
+        format.group == 0 && self.live.first() == Some(&(0..steps))
+    }
+
     /// Writes the runs of `panel` that meet anything, none of them across a border of groups.
     pub fn meet(&self, panel: &Panel<'_>, runs: &mut Vec<Run>) {
         runs.clear();
         let format = panel.format;
-        let cut = match format.group {
-            0 => usize::MAX,
-            group => group / format.depth(),
-        };
+        let group = format.group / format.depth();
         let mut live = self.live.iter().peekable();
         for run in panel.runs {
             while let Some(range) = live.peek() {
                 let (mut k, end) = (range.start.max(run.k), range.end.min(run.k + run.count));
                 while k < end {
-                    let count = (end - k).min(cut - k % cut);
+                    let count = match group {
+                        0 => end - k,
+                        // A power of two.
+                        _ => (end - k).min(group - (k & (group - 1))),
+                    };
                     let at = run.at + k - run.k;
                     runs.push(Run { at, k, count });
                     k += count;
