@@ -30,6 +30,23 @@ const SHAPES: [(usize, usize, usize); 7] = [
 const FORMAT_SHAPES: [(usize, usize, usize); 3] =
     [(128, 1536, 384), (1, 1536, 384), (1, 8192, 8192)];
 
+/// Name, bits, values of K that share a scale, whether 2:4, and percent of blocks that are zero.
+const FORMATS: [(&str, u8, usize, bool, usize); 13] = [
+    ("int8", 8, 0, false, 0),
+    ("int6", 6, 0, false, 0),
+    ("int4", 4, 0, false, 0),
+    ("int3", 3, 0, false, 0),
+    ("int2", 2, 0, false, 0),
+    ("int4 group 32", 4, 32, false, 0),
+    ("int4 group 64", 4, 64, false, 0),
+    ("2:4 int8", 8, 0, true, 0),
+    ("2:4 int4", 4, 0, true, 0),
+    ("2:4 int4 group 64", 4, 64, true, 0),
+    ("block 70", 8, 0, false, 70),
+    ("block 90", 8, 0, false, 90),
+    ("block 70 2:4 int4", 4, 0, true, 70),
+];
+
 /// Values that use the whole range, the same in every run.
 fn values(count: usize) -> Vec<i8> {
     let mut state = 1u64;
@@ -143,47 +160,16 @@ fn formats(criterion: &mut Criterion) {
     for (m, k, n) in FORMAT_SHAPES {
         let mut group = criterion.benchmark_group(format!("formats/{m}x{k}x{n}"));
         let a = values(m * k);
-        let mut cases: Vec<(String, Encoding, usize)> = Vec::new();
-        for bits in [8, 6, 4, 3, 2] {
-            cases.push((format!("int{bits}"), encoding(k, n, bits, 0, false, 0), 0));
-        }
-        cases.push(("int4 group 32".into(), encoding(k, n, 4, 32, false, 0), 0));
-        cases.push(("int4 group 64".into(), encoding(k, n, 4, 64, false, 0), 0));
-        for bits in [8, 4] {
-            cases.push((
-                format!("2:4 int{bits}"),
-                encoding(k, n, bits, 0, true, 0),
-                0,
-            ));
-        }
-        cases.push((
-            "2:4 int4 group 64".into(),
-            encoding(k, n, 4, 64, true, 0),
-            0,
-        ));
-        for zero in [70, 90] {
-            cases.push((
-                format!("block {zero}"),
-                encoding(k, n, 8, 0, false, zero),
-                zero,
-            ));
-        }
-        cases.push((
-            "block 70 2:4 int4".into(),
-            encoding(k, n, 4, 0, true, 70),
-            70,
-        ));
-        let full = (
-            "int8 with -128".into(),
-            Weights::new(k, n, Layout::RowMajor, values(k * n)),
-            k * n,
-        );
-        let weights = cases.into_iter().map(|(name, encoding, zero)| {
+        let full = Weights::new(k, n, Layout::RowMajor, values(k * n));
+        let encoded = FORMATS.iter().map(|&(name, bits, scales, sparse, zero)| {
+            let encoding = encoding(k, n, bits, scales, sparse, zero);
             let bytes = bytes(&encoding, zero);
             let weights = Weights::encoded(encoding).expect("the parts fit each other");
             (name, weights, bytes)
         });
-        for (name, weights, bytes) in std::iter::once(full).chain(weights) {
+        for (name, weights, bytes) in
+            std::iter::once(("int8 with -128", full, k * n)).chain(encoded)
+        {
             group.throughput(Throughput::ElementsAndBytes {
                 elements: 2 * (m * k * n) as u64,
                 bytes: bytes as u64,

@@ -94,10 +94,11 @@ impl<'a> Left<'a> {
 
 /// Steps of `depth` values of which any is not zero.
 fn live(any: &[i8], depth: usize) -> Vec<Range<usize>> {
-    if !any.contains(&0) {
-        return vec![0..any.len() / depth];
-    }
     let mut live: Vec<Range<usize>> = Vec::new();
+    if !any.contains(&0) {
+        live.push(0..any.len() / depth);
+        return live;
+    }
     for (step, values) in any.chunks_exact(depth).enumerate() {
         if values.iter().all(|value| *value == 0) {
             continue;

@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::dispatch::{BOUNDED, PLAIN, by_format, by_rows};
-use super::{Panel, Row, Run, scales};
+use super::{AHEAD, Panel, Row, Run, scales};
 use crate::cpu::step::{COLUMNS, INDEX_BYTES, STEP, raise, step_bytes};
 
 /// Steps that are in flight at once: a sum is ready for the next product after a few cycles only.
@@ -110,6 +110,7 @@ unsafe fn stream_format<const BITS: u8, const SPARSE: bool, const SCALE: u8>(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn codes<const BITS: u8>(step: *const u8) -> __m512i {
+    _mm_prefetch::<_MM_HINT_T0>(step.wrapping_add(AHEAD).cast());
     if BITS == 8 {
         // SAFETY: a step of 8 bits fills the vector.
         return unsafe { _mm512_loadu_si512(step.cast()) };

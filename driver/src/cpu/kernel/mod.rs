@@ -20,6 +20,11 @@ use super::pack::{Panel, Run};
 use super::requant;
 use super::step::{COLUMNS, Format, STEP};
 
+/// Bytes from a step that is read to one that is fetched meanwhile: the CPU foresees a single
+/// stream by itself, but begins anew with each panel.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 2048;
+
 /// A set of kernels; a value exists only where the CPU can run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernels(Set);
@@ -240,7 +245,9 @@ impl Kernels {
     /// expanded steps of `format` in `block`, and adds the products to `sums`.
     ///
     /// A step of a 2:4 matrix is multiplied as it is kept, by values of A that `vpshufb` picks for
-    /// each of its codes.
+    /// each of its codes: a shuffle more a row for half of the products. Against dense int8, 128
+    /// rows of 1536 by 384 went 1.2 times as fast with AVX2 and 1.4 times with AVX-512 on a Zen 5.
+    /// Plain Rust has no such shuffle, and multiplies what the step expands to.
     ///
     /// # Panics
     /// If a slice is too short, or there are more rows than a kernel takes.
