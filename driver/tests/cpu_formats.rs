@@ -344,6 +344,44 @@ fn bounds_of_codes_and_of_activations_meet() {
     }
 }
 
+/// A product reads the values of its weights in the shape that it names, encoded or not.
+#[test]
+fn weights_of_another_shape_are_read_in_that_of_the_product() {
+    let encoding = Encoding {
+        k: 4,
+        n: 40,
+        bits: 5,
+        codes: (0..160).map(|at| (at % 32) as i8 - 16).collect(),
+        indices: None,
+        group: 0,
+        scales: Vec::new(),
+        blocks: None,
+    };
+    let dense = encoding.dense().expect("the parts fit each other");
+    let weights = Weights::encoded(encoding).expect("the parts fit each other");
+    for kernels in Kernels::available() {
+        let mut backend = CpuBackend::with_kernels(1, kernels);
+        for (k, n) in [(4, 40), (40, 4), (4, 40), (10, 16)] {
+            let a = vec![-128; k];
+            let mut expected = vec![0; n];
+            gemm_i8(1, k, n, &a, &dense, &mut expected);
+            let job = MatMul {
+                name: "reshaped",
+                m: 1,
+                k,
+                n,
+                a: &a,
+                b: Rhs::Kept(&weights),
+                finish: Finish::Raw,
+            };
+            let values = backend
+                .run(&[job])
+                .expect("as many values as the shape asks for");
+            assert_eq!(widen(&values[0]), expected, "{}", kernels.name());
+        }
+    }
+}
+
 /// Lossless thresholding: what a threshold leaves of A gives the integers of what it leaves.
 #[test]
 fn activations_below_a_threshold_are_left_out() {

@@ -36,7 +36,8 @@ pub struct CpuBackend {
     kernels: Kernels,
     threads: usize,
     name: String,
-    kept: HashMap<u64, Arc<Packed>>,
+    /// By [`crate::matmul::Weights::id`] and the shape that a product gave them.
+    kept: HashMap<(u64, usize, usize), Arc<Packed>>,
 }
 
 impl CpuBackend {
@@ -109,11 +110,14 @@ impl CpuBackend {
             Rhs::Kept(weights) => {
                 let pack = || {
                     Arc::new(match weights.encoding() {
-                        Some(encoding) => Packed::encoded(&encoding.view()),
-                        None => plain(weights.layout(), weights.values()),
+                        Some(encoding) if (encoding.k, encoding.n) == (job.k, job.n) => {
+                            Packed::encoded(&encoding.view())
+                        }
+                        _ => plain(weights.layout(), weights.values()),
                     })
                 };
-                Arc::clone(self.kept.entry(weights.id()).or_insert_with(pack))
+                let key = (weights.id(), job.k, job.n);
+                Arc::clone(self.kept.entry(key).or_insert_with(pack))
             }
         }
     }

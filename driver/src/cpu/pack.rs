@@ -256,3 +256,68 @@ fn pack_columns(panel: &mut [u8], source: &[i8], k: usize, width: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use isa::weights::{Blocks, Encoded};
+
+    use super::{Packed, Run};
+
+    fn encoded<'a>(
+        codes: &'a [i8],
+        indices: Option<&'a [u8]>,
+        blocks: Option<Blocks<'a>>,
+    ) -> Packed {
+        let source = Encoded {
+            k: 64,
+            n: 48,
+            bits: 4,
+            codes,
+            indices,
+            group: 0,
+            scales: &[],
+            blocks,
+        };
+        source.check().expect("the parts fit each other");
+        Packed::encoded(&source)
+    }
+
+    fn bytes(packed: &Packed) -> usize {
+        (0..3).map(|index| packed.panel(index).codes.len()).sum()
+    }
+
+    #[test]
+    fn narrow_codes_stay_narrow() {
+        assert_eq!(bytes(&encoded(&[3; 64 * 48], None, None)), 64 * 48 / 2);
+    }
+
+    #[test]
+    fn two_of_four_take_half_of_the_codes_and_two_bits_for_each() {
+        let indices: Vec<u8> = (0..32 * 48).map(|at| (at / 48 % 2) as u8).collect();
+        let packed = encoded(&[3; 32 * 48], Some(&indices), None);
+        assert_eq!(bytes(&packed), 32 * 48 * (4 + 2) / 8);
+    }
+
+    #[test]
+    fn zero_blocks_take_nothing() {
+        // Four by three blocks of 16 by 16: the first panel has the second and the third of K, the
+        // second none, the last its last.
+        let bitmap = [0b0100_1000, 0b0000_1000];
+        let blocks = Blocks {
+            k: 16,
+            n: 16,
+            bitmap: &bitmap,
+        };
+        let packed = encoded(&[3; 64 * 48], None, Some(blocks));
+        assert_eq!(bytes(&packed), 3 * 16 * 16 / 2);
+        let runs: Vec<&[Run]> = (0..3).map(|index| packed.panel(index).runs).collect();
+        let run = |k, count| Run { at: 0, k, count };
+        assert_eq!(runs, [&[run(4, 8)][..], &[], &[run(12, 4)]]);
+    }
+
+    #[test]
+    fn zeros_that_no_block_names_are_left_out_too() {
+        let codes: Vec<i8> = (0..64 * 48).map(|at| i8::from(at / 48 == 63)).collect();
+        assert_eq!(bytes(&encoded(&codes, None, None)), 3 * 64 / 2);
+    }
+}
