@@ -7,10 +7,13 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use crate::array::Array;
-use crate::engine::{GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, StoreEntry};
+use crate::array::{Kind, Mesh};
+use crate::engine::{
+    ActLanes, GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, StoreEntry,
+};
 use crate::front::{Answer, Check, Control, Counters, Fault, Fetch, Queues, Registers, Tokens};
 use crate::mem::{Accumulators, Buffer, Fifo};
+use crate::weights::Unpack;
 
 /// A burst that waits for memory.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
@@ -145,8 +148,9 @@ pub struct Card {
     weights: Buffer,
     columns: Buffer,
     rows: Buffer,
-    act_word: Vec<DFF<Bits<32>>>,
-    array: Array,
+    lanes: ActLanes,
+    unpack: Vec<Unpack>,
+    array: Mesh,
     accumulators: Accumulators,
     ar_valid: DFF<Bit>,
     ar: DFF<ReadBurst>,
@@ -179,7 +183,15 @@ pub struct Card {
     _words: usize,
     _double_words: usize,
     _act_words: usize,
+    _act_lanes: usize,
+    _act_shift: u64,
+    _act_shift_end: u64,
     _wgt_words: usize,
+    _plain_words: usize,
+    _unpack: usize,
+    _weights: usize,
+    _indices: usize,
+    _pairs: usize,
     _cols: usize,
     _counters: usize,
     _queues: usize,
@@ -200,6 +212,11 @@ impl Card {
             Buffer::new(size(shape.buffer_bytes(kind)), port, read_bytes)
         };
         let counters = regs::COUNTERS.len();
+        let (datapaths, lanes) = (
+            &shape.datapaths,
+            if shape.datapaths.two_four { 2 } else { 1 },
+        );
+        let (kind, packed) = (Kind::of(datapaths), usize::from(datapaths.unpacks()));
         Ok(Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -253,14 +270,15 @@ impl Card {
             gemm_queue: Fifo::new(ENGINE_QUEUE),
             store_queue: Fifo::new(ENGINE_QUEUE),
             load: LoadEngine::new(port),
-            gemm: GemmEngine::new(rows, cols),
+            gemm: GemmEngine::new(rows, cols, datapaths, Mesh::latency(rows, cols, kind)),
             store: StoreEngine::new(cols, port),
-            activations: buffer(isa::command::Buffer::Activations, rows),
-            weights: buffer(isa::command::Buffer::Weights, cols),
+            activations: buffer(isa::command::Buffer::Activations, lanes * rows),
+            weights: buffer(isa::command::Buffer::Weights, 2 * cols),
             columns: buffer(isa::command::Buffer::Columns, 2 * port),
             rows: buffer(isa::command::Buffer::Rows, 4),
-            act_word: (0..rows / 4).map(|_| DFF::default()).collect(),
-            array: Array::new(rows, cols),
+            lanes: ActLanes::new(rows, datapaths.two_four),
+            unpack: (0..packed).map(|_| Unpack::new(cols, datapaths)).collect(),
+            array: Mesh::new(rows, cols, kind),
             accumulators: Accumulators::new(size(shape.acc_rows), cols),
             ar_valid: Default::default(),
             ar: Default::default(),
@@ -292,8 +310,16 @@ impl Card {
             store_stalled: Default::default(),
             _words: port / 4,
             _double_words: port / 2,
-            _act_words: rows / 4,
-            _wgt_words: cols / 4,
+            _act_words: lanes * rows / 4,
+            _act_lanes: lanes * rows,
+            _act_shift: lanes as u64 - 1,
+            _act_shift_end: lanes as u64,
+            _wgt_words: cols / 2,
+            _plain_words: if packed == 0 { cols / 2 } else { 0 },
+            _unpack: packed,
+            _weights: 2 * cols,
+            _indices: if datapaths.two_four { 2 * cols } else { 0 },
+            _pairs: rows / 2,
             _cols: cols,
             _counters: counters,
             _queues: size(shape.queues),
@@ -631,22 +657,45 @@ impl Logic for Card {
 
         // GEMM: buffers, array, accumulators.
         self.activations.read.next = self.gemm.act_read.val();
-        self.activations.read_row.next = self.gemm.act_row.val();
+        for k in self._act_shift..self._act_shift_end {
+            self.activations.read_row.next = self.gemm.act_row.val() >> k;
+        }
+        self.activations.advance.next = true;
+        self.columns.advance.next = true;
+        self.rows.advance.next = true;
         self.weights.read.next = self.gemm.wgt_read.val();
         self.weights.read_row.next = self.gemm.wgt_row.val();
-        self.array.load.next = self.gemm.load.val();
-        self.array.swap.next = self.gemm.swap.val();
+        self.weights.advance.next = self.gemm.advance.val();
+        self.lanes.clock.next = self.clock.val();
+        self.lanes.wide.next = self.gemm.act_wide.val();
+        self.lanes.half.next = self.gemm.act_row.val().get_bit(0);
         for i in 0..self._act_words {
-            self.act_word[i].clock.next = self.clock.val();
-            self.act_word[i].d.next = self.activations.read_data[i].val();
-            self.array.act[i * 4].next = signed_cast(self.act_word[i].q.val().get_bits::<8>(0));
-            self.array.act[i * 4 + 1].next = signed_cast(self.act_word[i].q.val().get_bits::<8>(8));
-            self.array.act[i * 4 + 2].next =
-                signed_cast(self.act_word[i].q.val().get_bits::<8>(16));
-            self.array.act[i * 4 + 3].next =
-                signed_cast(self.act_word[i].q.val().get_bits::<8>(24));
+            self.lanes.word[i].next = self.activations.read_data[i].val();
         }
-        for i in 0..self._wgt_words {
+        for i in 0..self._act_lanes {
+            self.array.act[i].next = self.lanes.act[i].val();
+        }
+        self.array.swap.next = self.gemm.swap.val();
+        for i in 0..self._pairs {
+            self.array.load[i].next = self.gemm.load[i].val();
+        }
+        self.gemm.header.next = 0.into();
+        for i in 0..self._unpack {
+            self.unpack[i].clock.next = self.clock.val();
+            self.unpack[i].shift.next = self.gemm.shift.val();
+            self.unpack[i].action.next = self.gemm.action.val();
+            self.gemm.header.next = self.unpack[i].header.val();
+            for j in 0..self._wgt_words {
+                self.unpack[i].row[j].next = self.weights.read_data[j].val();
+            }
+            for j in 0..self._weights {
+                self.array.weight[j].next = signed_cast(self.unpack[i].weight[j].val());
+            }
+            for j in 0..self._indices {
+                self.array.index[j].next = self.unpack[i].index[j].val();
+            }
+        }
+        for i in 0..self._plain_words {
             self.array.weight[i * 4].next =
                 signed_cast(self.weights.read_data[i].val().get_bits::<8>(0));
             self.array.weight[i * 4 + 1].next =
@@ -709,6 +758,7 @@ impl Logic for Card {
         for i in 0..6usize {
             self.counters.tick[i + 19].next = self.link_ticks.val().get_bit(i);
         }
+        self.counters.tick[25].next = self.load.write.val() & (self.load.write_buffer.val() == 1);
         for i in 0..self._counters {
             self.registers.counter_low[i].next = self.counters.low[i].val();
             self.registers.counter_high[i].next = self.counters.high[i].val();

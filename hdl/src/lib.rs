@@ -13,6 +13,7 @@ pub mod engine;
 pub mod front;
 pub mod mem;
 pub mod pcie;
+pub mod weights;
 mod wrapper;
 
 pub use endpoint_wrapper::{ENDPOINT_TOP, emit_endpoint};

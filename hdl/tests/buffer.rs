@@ -50,6 +50,7 @@ fn check(bytes: usize, write_bytes: usize, read_bytes: usize) {
         bench.set("write", write.into());
         bench.set("write_line", line + above(lines, rng.next() & 0xfff));
         bench.set("read", read.into());
+        bench.set("advance", 1);
         bench.set("read_row", row + above(rows, rng.next() & 0xfff));
         for (port, word) in write_data.iter().zip(words(&data)) {
             bench.model.set(*port, u64::from(word));

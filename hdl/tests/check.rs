@@ -10,7 +10,7 @@ use isa::command::{
     ADDRESS_BITS, Buffer, COMMAND_WORDS, Command, Gemm, HEADER_FIELDS, Load, Opcode, Operation,
     Store,
 };
-use isa::config::Config;
+use isa::config::{Config, Datapaths};
 use isa::error::ErrorCode;
 use isa::queue::{SUBMISSION_FIELDS, Submission};
 use isa::record::Field;
@@ -89,13 +89,18 @@ impl Checker {
                 assert_eq!(bench.fields("load", &widths), expected, "{load:?}");
             }
             Operation::Gemm(gemm) => {
-                let widths = [16, 16, 24, 16, 24, 16, 16, 16, 1, 16];
+                let widths = [16, 16, 24, 16, 24, 24, 4, 1, 1, 4, 16, 16, 16, 1, 16];
                 let expected = [
                     takes,
                     gives,
                     gemm.act_row.into(),
                     gemm.act_stride.into(),
                     gemm.wgt_row.into(),
+                    gemm.wgt_rows.into(),
+                    gemm.weight_bits.into(),
+                    gemm.two_four.into(),
+                    gemm.blocks.into(),
+                    gemm.group.into(),
                     gemm.acc_row.into(),
                     gemm.m.into(),
                     gemm.k_tiles.into(),
@@ -105,7 +110,7 @@ impl Checker {
                 assert_eq!(bench.fields("gemm", &widths), expected, "{gemm:?}");
             }
             Operation::Store(store) => {
-                let widths = [16, 16, 16, 53, 16, 16, 2, 16, 16, 1];
+                let widths = [16, 16, 16, 53, 16, 16, 2, 16, 16, 1, 1];
                 let expected = [
                     index,
                     takes,
@@ -116,6 +121,7 @@ impl Checker {
                     store.format.into(),
                     store.column_row.into(),
                     store.row_index.into(),
+                    store.zero.into(),
                     store.release.into(),
                 ];
                 assert_eq!(bench.fields("store", &widths), expected, "{store:?}");
@@ -204,28 +210,47 @@ impl Checker {
     fn gemm(&mut self) -> Gemm {
         let config = self.config;
         let m = self.near(config.acc_rows.into(), 16);
-        let k_tiles = self.near(u64::from(config.wgt_rows / config.rows), 16);
+        let k_tiles = self.near(u64::from(2 * config.wgt_rows / config.rows), 16);
+        let plain = self.rng.chance(50);
+        let (two_four, blocks) = match plain {
+            true => (0, 0),
+            false => (self.rng.below(2) as u8, self.rng.below(2) as u8),
+        };
         let act_rows = u64::from(config.act_rows);
-        let act_stride = self.near(act_rows.saturating_sub(m) / k_tiles.max(1), 16);
-        let acts = m + k_tiles.saturating_sub(1) * act_stride;
-        let odd = |rng: &mut Rng| {
-            if rng.chance(4) {
-                rng.below(256) as u8
-            } else {
-                0
-            }
+        let step = 1 + u64::from(two_four);
+        let tiles = if blocks == 1 { 1 } else { k_tiles };
+        let act_stride = self.near(act_rows.saturating_sub(m * step) / tiles.max(1), 16);
+        let acts = m * step + tiles.saturating_sub(1) * act_stride;
+        let wgt_rows = match plain && !self.rng.chance(6) {
+            true => k_tiles * u64::from(config.rows / 2),
+            false => self.near(config.wgt_rows.into(), 24),
+        };
+        // Mostly even where it must be.
+        let even = if self.rng.chance(10) {
+            0
+        } else {
+            u64::from(two_four)
         };
         Gemm {
-            act_row: self.start(acts, act_rows, 24) as u32,
-            act_stride: act_stride as u16,
-            wgt_row: self.start(k_tiles * u64::from(config.rows), config.wgt_rows.into(), 24)
-                as u32,
+            act_row: (self.start(acts, act_rows, 24) & !even) as u32,
+            act_stride: (act_stride & !even) as u16,
+            wgt_row: self.start(wgt_rows, config.wgt_rows.into(), 24) as u32,
+            wgt_rows: wgt_rows as u32,
             acc_row: self.start(m, config.acc_rows.into(), 16) as u16,
             m: m as u16,
             k_tiles: k_tiles as u16,
             accumulate: self.rng.below(2) as u8,
-            weight_format: odd(&mut self.rng),
-            sparsity: odd(&mut self.rng),
+            weight_bits: match self.rng.below(8) {
+                0 => self.rng.below(16) as u8,
+                1..4 if !plain => 2 + self.rng.below(6) as u8,
+                _ => 8,
+            },
+            two_four,
+            blocks,
+            group: match plain || self.rng.chance(50) {
+                true => 0,
+                false => self.rng.below(8) as u8,
+            },
         }
     }
 
@@ -239,6 +264,7 @@ impl Checker {
             m: m as u16,
             format: self.rng.below(formats) as u8,
             release: self.rng.below(2) as u8,
+            zero: self.rng.below(2) as u8,
             column_row: self.start(1, config.column_rows.into(), 16) as u16,
             row_index: self.start(m, config.row_scales.into(), 16) as u16,
         }
@@ -277,6 +303,8 @@ impl Checker {
         let gemm = Gemm {
             m: 1,
             k_tiles: 1,
+            weight_bits: 8,
+            wgt_rows: self.config.rows / 2,
             ..Gemm::default()
         };
         let store = Store {
@@ -310,7 +338,13 @@ impl Checker {
             ErrorCode::BufferRange,
             ErrorCode::Unsupported,
         ];
-        let expected: BTreeSet<u16> = codes.iter().map(|&code| code as u16).collect();
+        let complete = self.config.datapaths == Datapaths::ALL;
+        let reached = |code: &&ErrorCode| !(complete && **code == ErrorCode::Unsupported);
+        let expected: BTreeSet<u16> = codes
+            .iter()
+            .filter(reached)
+            .map(|&code| code as u16)
+            .collect();
         assert_eq!(
             self.seen, expected,
             "every verdict is reached, and no other"
@@ -374,6 +408,36 @@ fn small_card() {
         ..Config::with_array(4, 4)
     })
     .run();
+}
+
+#[test]
+fn cards_without_a_datapath() {
+    let all = Datapaths::ALL;
+    for datapaths in [
+        Datapaths::DENSE,
+        Datapaths {
+            narrow: false,
+            ..all
+        },
+        Datapaths {
+            groups: false,
+            ..all
+        },
+        Datapaths {
+            two_four: false,
+            ..all
+        },
+        Datapaths {
+            blocks: false,
+            ..all
+        },
+    ] {
+        Checker::new(Config {
+            datapaths,
+            ..Config::with_array(8, 4)
+        })
+        .run();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::error::ErrorCode;
 use crate::format::OutputFormat;
 use crate::record;
 use crate::record::{Field, reserved_bits_are_zero};
+use crate::weights::StreamFormat;
 
 /// 32-bit words of a command.
 pub const COMMAND_WORDS: usize = 16;
@@ -66,7 +67,7 @@ impl Opcode {
 pub enum Buffer {
     /// Activations: rows of `rows` int8 values (one matrix row, one tile of K).
     Activations = 0,
-    /// Weights: rows of `cols` int8 values (one K index, one tile of N).
+    /// Weights: rows of `2 * cols` bytes, in plain int8 two values of K of one tile of N.
     Weights = 1,
     /// Column parameters of requantisation: `cols` entries of 8 bytes a row.
     Columns = 2,
@@ -109,19 +110,24 @@ record! {
 record! {
     /// Multiplies `m` rows of activations by one tile column of weights over `k_tiles` tiles of K.
     ///
-    /// Row `i` of tile `t` is activation row `act_row + t * act_stride + i`; tile `t` of the
-    /// weights is the array's height of weight rows from `wgt_row + t * rows`; sums go to
-    /// accumulator rows `acc_row..acc_row + m`.
+    /// Row `i` of tile `t` is activation row `act_row + t * act_stride + i`, in 2:4 the two rows
+    /// from `act_row + t * act_stride + 2 * i` on; the weights are a stream
+    /// ([`StreamFormat`](crate::weights::StreamFormat)) that begins at `wgt_row`; sums go to
+    /// accumulator rows `acc_row..acc_row + m`. With blocks, `t` is what the header of a stored
+    /// tile says.
     pub struct Gemm, GEMM_FIELDS {
         act_row: u32 = (2, 0, 24), "First activation row.";
         act_stride: u16 = (3, 0, 16), "Activation rows from one tile of K to the next.";
-        wgt_row: u32 = (4, 0, 24), "First weight row.";
+        wgt_row: u32 = (4, 0, 24), "First row of the weights.";
         acc_row: u16 = (5, 0, 16), "First accumulator row.";
         m: u16 = (5, 16, 16), "Rows, at least 1.";
-        k_tiles: u16 = (6, 0, 16), "Tiles of K, at least 1.";
+        k_tiles: u16 = (6, 0, 16), "Tiles of K that are stored, at least 1.";
         accumulate: u8 = (6, 16, 1), "1: add to what the accumulators hold; 0: the first tile replaces it.";
-        weight_format: u8 = (7, 0, 8), "0: int8. Others are kept for narrower weights.";
-        sparsity: u8 = (7, 8, 8), "0: dense. Others are kept for structured sparsity.";
+        weight_bits: u8 = (7, 0, 4), "Bits of a weight, 2 to 8.";
+        two_four: u8 = (7, 4, 1), "1: of four weights along K two are stored.";
+        blocks: u8 = (7, 5, 1), "1: not every tile of K is stored.";
+        group: u8 = (7, 8, 4), "0: no scales; `g`: `2^(g - 1)` tiles of K share their scales.";
+        wgt_rows: u32 = (8, 0, 24), "Rows of the weights, at least 1.";
     }
 }
 
@@ -133,6 +139,7 @@ record! {
         m: u16 = (4, 16, 16), "Rows, at least 1.";
         format: u8 = (5, 0, 8), "0: raw int32, 1: int16, 2: int8 (both requantised).";
         release: u8 = (5, 8, 1), "1: signal as soon as the accumulators have been read; 0: when memory has confirmed every write.";
+        zero: u8 = (5, 9, 1), "1: every sum counts as 0, whatever the accumulators hold.";
         column_row: u16 = (6, 0, 16), "Row of the column parameters; unused when raw.";
         row_index: u16 = (6, 16, 16), "First of the `m` row scales; unused when raw.";
     }
@@ -260,18 +267,82 @@ impl Load {
     }
 }
 
+/// Largest value of [`Gemm::group`]: 32 tiles, which is 128 values of K in an array of four rows.
+pub const MAX_GROUP: u8 = 6;
+
 impl Gemm {
+    /// Format of the stream of weights.
+    pub const fn stream(&self) -> StreamFormat {
+        StreamFormat {
+            bits: self.weight_bits,
+            two_four: self.two_four == 1,
+            blocks: self.blocks == 1,
+            group_tiles: match self.group {
+                0 => 0,
+                group => 1 << (group - 1),
+            },
+        }
+    }
+
+    /// Puts a format of weights into the fields that tell it.
+    ///
+    /// # Panics
+    /// If `format.group_tiles` is neither zero nor a power of two up to 32.
+    #[must_use]
+    pub const fn with_stream(mut self, format: StreamFormat) -> Self {
+        self.weight_bits = format.bits;
+        self.two_four = format.two_four as u8;
+        self.blocks = format.blocks as u8;
+        self.group = match format.group_tiles {
+            0 => 0,
+            tiles => {
+                assert!(tiles.is_power_of_two() && tiles <= 1 << (MAX_GROUP - 1));
+                tiles.ilog2() as u8 + 1
+            }
+        };
+        self
+    }
+
+    /// Rows of the activation buffer that hold one row of a tile.
+    pub const fn act_step(&self) -> u32 {
+        1 + self.two_four as u32
+    }
+
+    /// Whether the card has a datapath for these weights.
+    fn supported(&self, config: &Config) -> bool {
+        let has = config.datapaths;
+        (self.weight_bits == 8 || has.narrow)
+            && (self.two_four == 0 || has.two_four)
+            && (self.blocks == 0 || has.blocks)
+            && (self.group == 0 || has.groups)
+    }
+
     fn check(&self, config: &Config) -> Result<(), ErrorCode> {
-        if self.weight_format != 0 || self.sparsity != 0 {
+        if !(2..=8).contains(&self.weight_bits) || self.group > MAX_GROUP {
+            return Err(ErrorCode::BadOperand);
+        }
+        if !self.supported(config) {
             return Err(ErrorCode::Unsupported);
         }
-        if self.m == 0 || self.k_tiles == 0 {
+        let plain_rows = u64::from(self.k_tiles) * u64::from(config.rows / 2);
+        if self.stream().is_plain() && u64::from(self.wgt_rows) != plain_rows {
+            return Err(ErrorCode::BadOperand);
+        }
+        if self.m == 0 || self.k_tiles == 0 || self.wgt_rows == 0 {
             return Err(ErrorCode::ZeroShape);
         }
-        let tiles = u64::from(self.k_tiles);
-        let act_end =
-            u64::from(self.act_row) + (tiles - 1) * u64::from(self.act_stride) + u64::from(self.m);
-        let wgt_end = u64::from(self.wgt_row) + tiles * u64::from(config.rows);
+        if self.two_four == 1 && (self.act_row | u32::from(self.act_stride)) & 1 == 1 {
+            return Err(ErrorCode::Misaligned);
+        }
+        // With blocks, the stream says which tiles there are, and those beyond the buffer wrap.
+        let further_tiles = match self.blocks {
+            0 => u64::from(self.k_tiles) - 1,
+            _ => 0,
+        };
+        let act_end = u64::from(self.act_row)
+            + further_tiles * u64::from(self.act_stride)
+            + u64::from(self.m) * u64::from(self.act_step());
+        let wgt_end = u64::from(self.wgt_row) + u64::from(self.wgt_rows);
         let acc_end = u64::from(self.acc_row) + u64::from(self.m);
         let fits = act_end <= u64::from(config.act_rows)
             && wgt_end <= u64::from(config.wgt_rows)

@@ -2,6 +2,48 @@
 
 use crate::command::Buffer;
 
+/// What the array can do beside dense int8 products. What is left out costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Datapaths {
+    /// Weights of 2 to 7 bits.
+    pub narrow: bool,
+    /// Scales of groups of K.
+    pub groups: bool,
+    /// 2:4 weights: each chooses one of four activations.
+    pub two_four: bool,
+    /// Zero blocks (tiles of the array) that cost nothing.
+    pub blocks: bool,
+    /// One multiplier for two products of int8, by columns in pairs. Weights of -128 count as -127
+    /// on such a card. Not together with 2:4, whose two products share no operand.
+    pub packed_products: bool,
+}
+
+impl Datapaths {
+    /// Dense int8 and nothing else.
+    pub const DENSE: Self = Self {
+        narrow: false,
+        groups: false,
+        two_four: false,
+        blocks: false,
+        packed_products: false,
+    };
+
+    /// Everything but packed products.
+    pub const ALL: Self = Self {
+        narrow: true,
+        groups: true,
+        two_four: true,
+        blocks: true,
+        packed_products: false,
+    };
+
+    /// Whether some weights come in another format than plain int8.
+    pub const fn unpacks(&self) -> bool {
+        self.narrow || self.groups || self.two_four || self.blocks
+    }
+}
+
 /// Parameters of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -14,7 +56,7 @@ pub struct Config {
     pub port_bytes: u32,
     /// Rows of the activation buffer, each of `rows` bytes.
     pub act_rows: u32,
-    /// Rows of the weight buffer, each of `cols` bytes.
+    /// Rows of the weight buffer, each of `2 * cols` bytes: what the array takes in one cycle.
     pub wgt_rows: u32,
     /// Rows of the accumulators, each of `cols` int32 values. The lower and the upper half are two
     /// banks: STORE reads one while GEMM adds into the other, and waits while GEMM adds into its.
@@ -27,6 +69,8 @@ pub struct Config {
     pub queues: u32,
     /// MiB of the card's own memory: 0 (none) or a power of two up to 4,096.
     pub card_memory_mib: u32,
+    /// Datapaths beside dense int8.
+    pub datapaths: Datapaths,
 }
 
 impl Default for Config {
@@ -69,19 +113,21 @@ impl core::str::FromStr for Config {
 
 impl Config {
     /// A card with an array of this size and the default memories: 128 KiB of activations, 64 KiB
-    /// of weights, 512 rows of accumulators; with four queues and 64 MiB of its own.
+    /// of weights, 512 rows of accumulators; with four queues, 64 MiB of its own and all datapaths
+    /// that go together.
     pub const fn with_array(rows: u32, cols: u32) -> Self {
         Self {
             rows,
             cols,
             port_bytes: 16,
             act_rows: (128 << 10) / rows,
-            wgt_rows: (64 << 10) / cols,
+            wgt_rows: (32 << 10) / cols,
             acc_rows: 512,
             column_rows: 64,
             row_scales: 512,
             queues: 4,
             card_memory_mib: 64,
+            datapaths: Datapaths::ALL,
         }
     }
 
@@ -111,7 +157,7 @@ impl Config {
                 "the activation buffer must have a power of two of rows, 16 to 1,048,576, and at least 16 lines",
             ));
         }
-        if !depth(self.wgt_rows, 1 << 20) || self.wgt_rows < 2 * self.rows {
+        if !depth(self.wgt_rows, 1 << 20) || self.wgt_rows < self.rows {
             return Err(ConfigError(
                 "the weight buffer must have a power of two of rows, up to 1,048,576, and hold two tiles",
             ));
@@ -134,6 +180,11 @@ impl Config {
         if !matches!(self.queues, 1 | 2 | 4 | 8) {
             return Err(ConfigError("the number of queues must be 1, 2, 4 or 8"));
         }
+        if self.datapaths.packed_products && self.datapaths.two_four {
+            return Err(ConfigError(
+                "packed products and 2:4 do not go together: each 2:4 weight has an activation of its own",
+            ));
+        }
         let memory = self.card_memory_mib;
         if memory != 0 && (!memory.is_power_of_two() || memory > 4096) {
             return Err(ConfigError(
@@ -152,7 +203,7 @@ impl Config {
     pub const fn buffer_bytes(&self, buffer: Buffer) -> u32 {
         match buffer {
             Buffer::Activations => self.act_rows * self.rows,
-            Buffer::Weights => self.wgt_rows * self.cols,
+            Buffer::Weights => self.wgt_rows * self.cols * 2,
             Buffer::Columns => self.column_rows * self.cols * 8,
             Buffer::Rows => self.row_scales * 4,
         }

@@ -4,11 +4,11 @@
 //! Two rooms that must agree on a number find it here and nowhere else. `docs/isa.md` and the
 //! constants of the RTL are generated from these tables.
 //!
-//! Features: `model` adds the functional model of a card, `doc` the generator of `docs/isa.md`;
-//! both need `alloc`. Without them the crate allocates nothing.
+//! Features: `alloc` adds what packs weights for a card, `model` the functional model of a card,
+//! `doc` the generator of `docs/isa.md`; both need `alloc`. Without it the crate allocates nothing.
 #![no_std]
 
-#[cfg(any(feature = "model", feature = "doc"))]
+#[cfg(feature = "alloc")]
 extern crate alloc;
 
 pub mod command;

@@ -1,7 +1,7 @@
 //! Registers: a window of 4 KiB, 32 bits each. Those of a queue come once for each queue, in banks.
 
 use crate::command::ADDRESS_BITS;
-use crate::config::Config;
+use crate::config::{Config, Datapaths};
 use crate::queue::{COMPLETION_BYTES, MAX_QUEUE_LOG2, MAX_QUEUES, SUBMISSION_BYTES};
 
 /// How the host may use a register.
@@ -54,9 +54,10 @@ registers! {
     CAP_ACC_ROWS = 0x018, ReadOnly, "Rows of the accumulators.";
     CAP_COLUMN_ROWS = 0x01c, ReadOnly, "Rows of the column parameters.";
     CAP_ROW_SCALES = 0x020, ReadOnly, "Entries of the row scales.";
-    CAP_DATAPATHS = 0x024, ReadOnly, "Datapaths: bit 0 dense int8; others are kept for int4 and sparsity.";
+    CAP_DATAPATHS = 0x024, ReadOnly, "Datapaths: bit 0 dense int8, bit 1 weights of 2 to 7 bits, bit 2 scales of groups, bit 3 2:4, bit 4 zero blocks, bit 5 packed products (weights of -128 count as -127).";
     CAP_QUEUES = 0x028, ReadOnly, "Queue pairs: 1, 2, 4 or 8.";
     CAP_CARD_MEMORY = 0x02c, ReadOnly, "MiB of the card's own memory; 0: none.";
+    CAP_BLOCK = 0x030, ReadOnly, "Zero block that costs nothing: columns in bits 31:16, values of K in 15:0 (twice as many in 2:4); 0: the card knows none.";
     CONTROL = 0x040, ReadWrite, "Bit 2: reset of the card, 1 until it is over.";
     STATUS = 0x044, ReadOnly, "Bit 1: a program runs or a reset of the card is not over. Bit 2: fatal, only a reset of the card helps.";
     ERROR = 0x048, ReadOnly, "Last error of any queue: command index in bits 31:16, cause in 15:0; 0 after a reset of the card.";
@@ -106,7 +107,7 @@ pub const fn queue_of(offset: u32) -> Option<(u32, u32)> {
 /// Value of [`ID`].
 pub const ID_VALUE: u32 = 0x5359_5354;
 /// Value of [`VERSION`].
-pub const VERSION_VALUE: u32 = 0x0002_0000;
+pub const VERSION_VALUE: u32 = 0x0003_0000;
 /// Bytes of the register window.
 pub const WINDOW_BYTES: u32 = 0x1000;
 /// [`CONTROL`]: everything starts again, counters included; the on-chip memories keep their contents.
@@ -182,6 +183,7 @@ counters! {
     "pcie.write.requests", "Write requests sent over PCIe.";
     "pcie.write.beats", "Beats of write requests sent over PCIe.";
     "pcie.transmit.stalled", "Cycles in which the PCIe link did not take a beat that was offered.";
+    "load.weights", "Lines that LOAD wrote into the weight buffer.";
 }
 
 /// Register of the lower half of a counter.
@@ -191,6 +193,16 @@ pub const fn counter_offset(index: usize) -> u32 {
 
 /// [`CAP_DATAPATHS`]: dense int8.
 pub const DATAPATH_INT8: u32 = 1;
+/// [`CAP_DATAPATHS`]: weights of 2 to 7 bits.
+pub const DATAPATH_NARROW: u32 = 2;
+/// [`CAP_DATAPATHS`]: scales of groups of K.
+pub const DATAPATH_GROUPS: u32 = 4;
+/// [`CAP_DATAPATHS`]: 2:4 weights.
+pub const DATAPATH_TWO_FOUR: u32 = 8;
+/// [`CAP_DATAPATHS`]: zero blocks.
+pub const DATAPATH_BLOCKS: u32 = 16;
+/// [`CAP_DATAPATHS`]: two products a multiplier.
+pub const DATAPATH_PACKED: u32 = 32;
 /// [`IRQ_STATUS`]: a completion was written.
 pub const IRQ_COMPLETION: u32 = 1;
 /// [`WATCHDOG`] after a reset, in cycles: far longer than any memory, short for a person.
@@ -203,6 +215,19 @@ pub const RESET_HOLD_CYCLES: u32 = 127;
 pub const LINK_TIMEOUT_RESET: u32 = 1 << 18;
 /// [`QUEUE_LOG2`] after a reset.
 pub const QUEUE_LOG2_RESET: u32 = 1;
+
+/// [`CAP_DATAPATHS`] of a card with these datapaths.
+const fn datapath_bits(datapaths: &Datapaths) -> u32 {
+    const fn bit(there: bool, bit: u32) -> u32 {
+        if there { bit } else { 0 }
+    }
+    DATAPATH_INT8
+        | bit(datapaths.narrow, DATAPATH_NARROW)
+        | bit(datapaths.groups, DATAPATH_GROUPS)
+        | bit(datapaths.two_four, DATAPATH_TWO_FOUR)
+        | bit(datapaths.blocks, DATAPATH_BLOCKS)
+        | bit(datapaths.packed_products, DATAPATH_PACKED)
+}
 
 /// Value of a register after power-up and after a reset; 0 where there is no register.
 pub const fn reset_value(offset: u32, config: &Config) -> u32 {
@@ -222,7 +247,8 @@ pub const fn reset_value(offset: u32, config: &Config) -> u32 {
         CAP_ACC_ROWS => config.acc_rows,
         CAP_COLUMN_ROWS => config.column_rows,
         CAP_ROW_SCALES => config.row_scales,
-        CAP_DATAPATHS => DATAPATH_INT8,
+        CAP_DATAPATHS => datapath_bits(&config.datapaths),
+        CAP_BLOCK if config.datapaths.blocks => config.cols << 16 | config.rows,
         CAP_QUEUES => config.queues,
         CAP_CARD_MEMORY => config.card_memory_mib,
         WATCHDOG => WATCHDOG_RESET,
@@ -257,6 +283,8 @@ pub const fn write_mask(offset: u32) -> u32 {
 /// Reads the shape of a card from its registers.
 pub fn read_config<E>(mut read: impl FnMut(u32) -> Result<u32, E>) -> Result<Config, E> {
     let array = read(CAP_ARRAY)?;
+    let datapaths = read(CAP_DATAPATHS)?;
+    let has = |bit: u32| datapaths & bit != 0;
     Ok(Config {
         rows: array & 0xffff,
         cols: array >> 16,
@@ -268,5 +296,12 @@ pub fn read_config<E>(mut read: impl FnMut(u32) -> Result<u32, E>) -> Result<Con
         row_scales: read(CAP_ROW_SCALES)?,
         queues: read(CAP_QUEUES)?,
         card_memory_mib: read(CAP_CARD_MEMORY)?,
+        datapaths: Datapaths {
+            narrow: has(DATAPATH_NARROW),
+            groups: has(DATAPATH_GROUPS),
+            two_four: has(DATAPATH_TWO_FOUR),
+            blocks: has(DATAPATH_BLOCKS),
+            packed_products: has(DATAPATH_PACKED),
+        },
     })
 }

@@ -9,6 +9,7 @@ use isa::error::ErrorCode;
 use isa::format::OutputFormat;
 use isa::model::{Card, Memory, Outcome, SliceMemory};
 use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
+use isa::weights::StreamFormat;
 use proptest::prelude::*;
 use systole_isa as isa;
 
@@ -39,6 +40,8 @@ fn small_gemm() -> Operation {
     Operation::Gemm(Gemm {
         m: 1,
         k_tiles: 1,
+        wgt_rows: 2,
+        weight_bits: 8,
         ..Gemm::default()
     })
 }
@@ -142,13 +145,14 @@ proptest! {
         let gemm = |first: usize, count: usize| Operation::Gemm(Gemm {
             act_row: (first * padded) as u32,
             act_stride: padded as u16,
-            wgt_row: (first * rows) as u32,
+            wgt_row: (first * rows / 2) as u32,
+            wgt_rows: (count * rows / 2) as u32,
             acc_row: 3,
             m: m as u16,
             k_tiles: count as u16,
             accumulate: u8::from(first > 0),
             ..Gemm::default()
-        });
+        }.with_stream(StreamFormat::PLAIN));
         let mut program = vec![
             command(0, 0, load(Buffer::Rows, rows_at, m * 4)),
             command(0, 0, load(Buffer::Columns, columns_at, cols * 8)),
@@ -247,7 +251,11 @@ fn a_full_queue_in_front_of_the_giver_is_a_deadlock() {
 #[test]
 fn a_command_behind_a_full_queue_is_still_checked() {
     let mut program = vec![command(1, 0, small_gemm()); ENGINE_QUEUE];
-    program.push(command(0, 0, Operation::Gemm(Gemm::default())));
+    program.push(command(
+        0,
+        0,
+        Operation::Gemm(Gemm::default().with_stream(StreamFormat::PLAIN)),
+    ));
     assert_eq!(
         run_small(&program),
         (ErrorCode::ZeroShape, ENGINE_QUEUE as u16)
@@ -339,14 +347,15 @@ fn accumulators_wrap() {
                 m: 1,
                 k_tiles: 4096,
                 accumulate: 1,
-                wgt_row: 0,
+                weight_bits: 8,
+                wgt_rows: 8192,
                 ..Gemm::default()
             }),
         )
     };
     let mut program = vec![fill(Buffer::Activations, 1)];
     for half in 0..4 {
-        // 16,384 weight rows, each of four bytes.
+        // 8,192 weight rows, each of eight bytes.
         let Operation::Load(mut load) = fill(Buffer::Weights, 256).operation else {
             unreachable!("a load was built");
         };

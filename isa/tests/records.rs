@@ -32,9 +32,10 @@ fn gemm() -> impl Strategy<Value = Operation> {
     (
         (0u32..1 << 24, any::<u16>(), 0u32..1 << 24),
         (any::<u16>(), any::<u16>(), any::<u16>()),
-        (0u8..2, any::<u8>(), any::<u8>()),
+        (0u8..2, 0u8..16, 0u8..2, 0u8..2, 0u8..16),
+        0u32..1 << 24,
     )
-        .prop_map(|(places, sizes, modes)| {
+        .prop_map(|(places, sizes, modes, wgt_rows)| {
             Operation::Gemm(Gemm {
                 act_row: places.0,
                 act_stride: places.1,
@@ -43,8 +44,11 @@ fn gemm() -> impl Strategy<Value = Operation> {
                 m: sizes.1,
                 k_tiles: sizes.2,
                 accumulate: modes.0,
-                weight_format: modes.1,
-                sparsity: modes.2,
+                weight_bits: modes.1,
+                two_four: modes.2,
+                blocks: modes.3,
+                group: modes.4,
+                wgt_rows,
             })
         })
 }
@@ -55,18 +59,19 @@ fn store() -> impl Strategy<Value = Operation> {
         any::<u16>(),
         any::<u16>(),
         any::<u8>(),
-        0u8..2,
+        (0u8..2, 0u8..2),
         any::<u16>(),
         any::<u16>(),
     )
         .prop_map(
-            |(dst, acc_row, m, format, release, column_row, row_index)| {
+            |(dst, acc_row, m, format, (release, zero), column_row, row_index)| {
                 Operation::Store(Store {
                     dst,
                     acc_row,
                     m,
                     format,
                     release,
+                    zero,
                     column_row,
                     row_index,
                 })

@@ -1,7 +1,7 @@
 //! The tables that everything is generated from hold together.
 
 use isa::command::{COMMAND_WORDS, HEADER_FIELDS, Opcode};
-use isa::config::Config;
+use isa::config::{Config, Datapaths};
 use isa::queue::{
     COMPLETION_FIELDS, COMPLETION_WORDS, MAX_QUEUE_LOG2, MAX_QUEUES, SUBMISSION_FIELDS,
     SUBMISSION_WORDS,
@@ -115,6 +115,13 @@ fn registers_describe_the_card() {
     for rows in [4, 8, 16, 32] {
         for cols in [4, 8, 16, 32] {
             let config = Config {
+                datapaths: Datapaths {
+                    narrow: rows == 4,
+                    groups: rows >= 16,
+                    two_four: cols == 8,
+                    blocks: cols >= 16,
+                    packed_products: cols == 4,
+                },
                 queues: rows / 4,
                 card_memory_mib: if cols == 4 { 0 } else { 128 * cols },
                 ..Config::with_array(rows, cols)

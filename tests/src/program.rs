@@ -10,6 +10,7 @@ use isa::command::{Buffer, Command, Gemm, Load, Operation, Store, TOKENS};
 use isa::config::Config;
 use isa::format::OutputFormat;
 use isa::model::{Card, Memory};
+use isa::weights::StreamFormat;
 
 use crate::bench::PROGRAMS;
 use crate::rng::Rng;
@@ -138,30 +139,64 @@ fn load(
 fn gemm(config: &Config, numbers: &[u16; 8], last: Option<&Gemm>) -> Gemm {
     let m = within(numbers[0], 1, if numbers[0] & 0x40 == 0 { 6 } else { 40 })
         .min(config.acc_rows.min(config.act_rows));
-    let tiles = within(numbers[1], 1, 6).min(config.wgt_rows / config.rows);
+    let tiles = within(numbers[1], 1, 6).min(2 * config.wgt_rows / config.rows);
+    let stream = stream(config, numbers[7]);
+    let step = if stream.two_four { 2 } else { 1 };
+    let m = m.min(config.act_rows / step);
+    // Of streams whose length nobody needs to know, sometimes too little and sometimes too much.
+    let wgt_rows = match stream.is_plain() {
+        true => tiles * config.rows / 2,
+        false => {
+            let units = tiles * stream.tile_units(config.rows, config.cols);
+            within(numbers[4] >> 8, 1, units.div_ceil(8) + 4).min(config.wgt_rows)
+        }
+    };
     let gap = within(numbers[2], 0, 4);
     let act_stride = match numbers[2] >> 14 {
         0 => 0,
         1 => gap,
-        _ => m + gap,
+        _ => m * step + gap,
     };
-    let room = (config.act_rows - m) / (tiles - 1).max(1);
-    let act_stride = act_stride.min(room);
-    let acts = act_stride * (tiles - 1) + m;
+    let room = (config.act_rows - m * step) / (tiles - 1).max(1);
+    let act_stride = act_stride.min(room) / step * step;
+    let acts = act_stride * (tiles - 1) + m * step;
     let acc_row = match last {
         // Back to back: the same rows, or some of them.
         Some(last) => (u32::from(last.acc_row) + within(numbers[5], 0, 3)).min(config.acc_rows - m),
         None => start(numbers[5], m, config.acc_rows),
     };
     Gemm {
-        act_row: start(numbers[3], acts, config.act_rows),
+        act_row: start(numbers[3], acts, config.act_rows) / step * step,
         act_stride: act_stride as u16,
-        wgt_row: start(numbers[4], tiles * config.rows, config.wgt_rows),
+        wgt_row: start(numbers[4], wgt_rows, config.wgt_rows),
+        wgt_rows,
         acc_row: acc_row as u16,
         m: m as u16,
         k_tiles: tiles as u16,
         accumulate: u8::from(last.is_some() || numbers[6] & 1 == 1),
         ..Gemm::default()
+    }
+    .with_stream(stream)
+}
+
+/// A format of weights that the card has; half of them plain.
+fn stream(config: &Config, number: u16) -> StreamFormat {
+    let has = config.datapaths;
+    let bit = |at: u16| number >> at & 1 == 1;
+    if bit(0) {
+        return StreamFormat::PLAIN;
+    }
+    StreamFormat {
+        bits: match has.narrow && bit(1) {
+            true => 2 + (number >> 2 & 7).min(6) as u8,
+            false => 8,
+        },
+        two_four: has.two_four && bit(5),
+        blocks: has.blocks && bit(6),
+        group_tiles: match has.groups && bit(7) {
+            true => 1 << (number >> 8 & 7).min(5),
+            false => 0,
+        },
     }
 }
 
@@ -185,6 +220,7 @@ fn store(config: &Config, space: &Space, numbers: &[u16; 8]) -> Store {
         m: m as u16,
         format: (numbers[3] % 3) as u8,
         release: u8::from(numbers[3] & 0x80 != 0),
+        zero: u8::from(numbers[3] & 0x700 == 0x700),
         column_row: within(numbers[4], 0, config.column_rows - 1) as u16,
         row_index: start(numbers[5], m, config.row_scales) as u16,
     }
@@ -221,20 +257,27 @@ fn uses(config: &Config, operation: &Operation) -> Vec<Use> {
             let mut uses = vec![
                 used(
                     weights,
-                    u64::from(gemm.wgt_row) * cols,
-                    tiles * rows * cols,
+                    u64::from(gemm.wgt_row) * 2 * cols,
+                    u64::from(gemm.wgt_rows) * 2 * cols,
                     false,
                 ),
                 used(What::Sums, u64::from(gemm.acc_row), m, true),
             ];
+            let activations = What::Buffer(Buffer::Activations as u8);
+            if gemm.blocks == 1 {
+                // The stream says which.
+                uses.push(used(
+                    activations,
+                    0,
+                    u64::from(config.act_rows) * rows,
+                    false,
+                ));
+                return uses;
+            }
+            let step = u64::from(gemm.act_step());
             uses.extend((0..tiles).map(|tile| {
                 let row = u64::from(gemm.act_row) + tile * u64::from(gemm.act_stride);
-                used(
-                    What::Buffer(Buffer::Activations as u8),
-                    row * rows,
-                    m * rows,
-                    false,
-                )
+                used(activations, row * rows, m * step * rows, false)
             }));
             uses
         }
@@ -449,12 +492,14 @@ pub fn fill(config: &Config, input: u64) -> Vec<Command> {
     let rows = config.acc_rows.min(config.act_rows);
     for acc_row in (0..config.acc_rows).step_by(rows as usize) {
         let (acc_row, m) = (acc_row as u16, rows as u16);
-        let gemm = Operation::Gemm(Gemm {
+        let gemm = Gemm {
             acc_row,
             m,
             k_tiles: 1,
+            wgt_rows: config.rows / 2,
             ..Gemm::default()
-        });
+        };
+        let gemm = Operation::Gemm(gemm.with_stream(StreamFormat::PLAIN));
         let wait = u16::from(acc_row == 0);
         program.push(Command {
             wait,
@@ -521,24 +566,17 @@ pub fn widen(config: &Config, src: u64, identity: u64, dst: u64, m: u32) -> Vec<
     let weights = load(Buffer::Weights, identity, config.rows * config.cols);
     let activations = load(Buffer::Activations, src, m * config.rows);
     let gemm = Gemm {
-        act_row: 0,
-        act_stride: 0,
-        wgt_row: 0,
-        acc_row: 0,
         m: m as u16,
         k_tiles: 1,
-        accumulate: 0,
-        weight_format: 0,
-        sparsity: 0,
-    };
+        wgt_rows: config.rows / 2,
+        ..Gemm::default()
+    }
+    .with_stream(StreamFormat::PLAIN);
     let store = Store {
         dst,
-        acc_row: 0,
         m: m as u16,
         format: OutputFormat::I32 as u8,
-        release: 0,
-        column_row: 0,
-        row_index: 0,
+        ..Store::default()
     };
     let command = |wait, signal, operation| Command {
         wait,

@@ -15,6 +15,7 @@ use isa::format::OutputFormat;
 use isa::queue::{Completion, SUBMISSION_FIELDS, Submission};
 use isa::record::Field;
 use isa::regs;
+use isa::weights::StreamFormat;
 use sim::memory::{MemoryOptions, Random};
 use systole_tests::bench::{self, BASE, BYTES, DATA, Device, Fault, Host, Model, PROGRAMS, Rtl};
 use systole_tests::program::{self, Op, SPARE_TOKENS, Space};
@@ -188,7 +189,7 @@ impl Pair {
             // The line in which a row begins that is also the first of a line.
             let row = match buffer {
                 Buffer::Activations => rows,
-                Buffer::Weights => cols,
+                Buffer::Weights => 2 * cols,
                 Buffer::Columns => cols * 8,
                 Buffer::Rows => 4,
             };
@@ -207,15 +208,17 @@ impl Pair {
         }
         program[3].signal = 1;
         let acc_row = rng.below(u64::from(self.config.acc_rows - m)) as u16;
-        let gemm = Operation::Gemm(Gemm {
+        let gemm = Gemm {
             act_row: first[0],
             act_stride: m as u16,
             wgt_row: first[1],
             acc_row,
             m: m as u16,
             k_tiles: tiles as u16,
+            wgt_rows: tiles * rows / 2,
             ..Gemm::default()
-        });
+        };
+        let gemm = Operation::Gemm(gemm.with_stream(StreamFormat::PLAIN));
         program.push(Command {
             wait: 1,
             signal: 2,
@@ -230,6 +233,7 @@ impl Pair {
                 release: rng.below(2) as u8,
                 column_row: first[2] as u16,
                 row_index: first[3] as u16,
+                ..Store::default()
             });
             program.push(Command {
                 wait: if format == 0 { 2 } else { 0 },

@@ -126,12 +126,7 @@ impl Auto {
         if job.macs() == 0 {
             return (Place::Cpu, 0);
         }
-        let shape = Shape {
-            m: job.m,
-            k: job.k,
-            n: job.n,
-            format: job.format(),
-        };
+        let shape = Shape::plain(job.m, job.k, job.n, job.format());
         if self.prices.len() >= MOST_PRICES {
             self.prices.clear();
         }

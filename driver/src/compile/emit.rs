@@ -4,9 +4,11 @@
 use isa::command::{Gemm, Load, Operation, Store};
 use isa::config::Config;
 
+use super::panels::Panels;
 use super::program::{OutBlock, Part};
 use super::ring::Ring;
 use super::shape::Geometry;
+use super::tile_cycles;
 
 /// A command whose address counts from the start of a part of its job's memory.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,19 @@ pub(super) struct Op {
     pub(super) job: u32,
     /// Where the address points; `None` for GEMM.
     pub(super) part: Option<Part>,
+    /// Rows of the activation buffer that a GEMM may read: more than its command tells, where the
+    /// stream of weights names the tiles.
+    pub(super) reach: u32,
+}
+
+/// The weights of one GEMM.
+struct WeightRows {
+    /// First row of the buffer.
+    row: u32,
+    /// Rows.
+    rows: u32,
+    /// Tiles.
+    tiles: u32,
 }
 
 /// Job, tile or block, first tile of K.
@@ -76,6 +91,7 @@ impl<'a> Emitter<'a> {
         &mut self,
         job: u32,
         geometry: &Geometry,
+        panels: Option<&Panels>,
         last: bool,
     ) -> (Vec<OutBlock>, usize) {
         let mut out = Output {
@@ -97,7 +113,7 @@ impl<'a> Emitter<'a> {
                 let end = (tile + width).min(geometry.n_tiles);
                 let ending = last && index + 1 == geometry.m_blocks && end == geometry.n_tiles;
                 let pieces = match ending && !opening && tiling.chunk >= geometry.k_tiles {
-                    true => ending_pieces(rows, self.config.rows),
+                    true => ending_pieces(rows, self.least_rows(geometry)),
                     false => vec![rows],
                 };
                 let mut first = 0;
@@ -109,7 +125,7 @@ impl<'a> Emitter<'a> {
                         tiles: tile..end,
                         opening,
                     };
-                    self.block(job, geometry, &block, &mut out);
+                    self.block(job, geometry, panels, &block, &mut out);
                     first += rows;
                 }
                 tile = end;
@@ -118,32 +134,73 @@ impl<'a> Emitter<'a> {
         (out.blocks, out.bytes)
     }
 
-    fn block(&mut self, job: u32, geometry: &Geometry, block: &Block, out: &mut Output) {
+    /// Rows below which a block takes the array as long as this many: its weights take so long.
+    fn least_rows(&self, geometry: &Geometry) -> u32 {
+        tile_cycles(&geometry.shape.stream, self.config)
+            .ceil()
+            .max(4.0) as u32
+    }
+
+    fn block(
+        &mut self,
+        job: u32,
+        geometry: &Geometry,
+        panels: Option<&Panels>,
+        block: &Block,
+        out: &mut Output,
+    ) {
         let height = block.rows * block.tiles.len() as u32;
         let acc = self.accumulators(height);
+        let stream = geometry.shape.stream;
+        let act_step = geometry.shape.act_step();
+        // Whether a tile of N has sums yet.
+        let mut begun = vec![false; block.tiles.len()];
         for step in steps(geometry, block.opening) {
             for (slot, tile) in block.tiles.clone().enumerate() {
+                let chunk = step.chunk / geometry.tiling.chunk;
+                if panels.is_some_and(|panels| panels.segment(tile, chunk).tiles == 0) {
+                    continue;
+                }
                 let act = self.activations(job, geometry, block, step);
-                let wgt = self.weights(job, geometry, block, step, tile);
-                self.push(
+                let weights = match panels {
+                    Some(panels) => self.packed_weights(job, geometry, panels, step, tile),
+                    None => {
+                        assert!(stream.is_plain(), "packed weights lie somewhere");
+                        let pairs = self.config.rows / 2;
+                        let tiles = step.to - step.from;
+                        let first = self.weights(job, geometry, block, step, tile);
+                        WeightRows {
+                            row: first + (step.from - step.chunk) * pairs,
+                            rows: tiles * pairs,
+                            tiles,
+                        }
+                    }
+                };
+                let gemm = Gemm {
+                    act_row: act
+                        + (step.from - step.chunk) * geometry.stride
+                        + block.first * act_step,
+                    act_stride: geometry.stride as u16,
+                    wgt_row: weights.row,
+                    wgt_rows: weights.rows,
+                    acc_row: (acc + slot as u32 * block.rows) as u16,
+                    m: block.rows as u16,
+                    k_tiles: weights.tiles as u16,
+                    accumulate: u8::from(begun[slot]),
+                    ..Gemm::default()
+                };
+                begun[slot] = true;
+                self.ops.push(Op {
+                    operation: Operation::Gemm(gemm.with_stream(stream)),
                     job,
-                    None,
-                    Operation::Gemm(Gemm {
-                        act_row: act + (step.from - step.chunk) * geometry.stride + block.first,
-                        act_stride: geometry.stride as u16,
-                        wgt_row: wgt + (step.from - step.chunk) * self.config.rows,
-                        acc_row: (acc + slot as u32 * block.rows) as u16,
-                        m: block.rows as u16,
-                        k_tiles: (step.to - step.from) as u16,
-                        accumulate: u8::from(step.from > 0),
-                        ..Gemm::default()
-                    }),
-                );
+                    part: None,
+                    reach: (step.to - step.from - 1) * geometry.stride + block.rows * act_step,
+                });
             }
         }
         for (slot, tile) in block.tiles.clone().enumerate() {
             let acc_row = (acc + slot as u32 * block.rows) as u16;
-            self.store(job, geometry, block, tile, acc_row, out);
+            self.store(job, geometry, block, (tile, !begun[slot]), acc_row, out);
         }
     }
 
@@ -152,7 +209,7 @@ impl<'a> Emitter<'a> {
         job: u32,
         geometry: &Geometry,
         block: &Block,
-        tile: u32,
+        (tile, zero): (u32, bool),
         acc_row: u16,
         out: &mut Output,
     ) {
@@ -176,6 +233,7 @@ impl<'a> Emitter<'a> {
                 format: format as u8,
                 // Nothing in the program reads the result, so its way to memory holds nobody up.
                 release: 1,
+                zero: zero.into(),
                 column_row,
                 row_index,
             }),
@@ -230,8 +288,7 @@ impl<'a> Emitter<'a> {
         tile: u32,
     ) -> u32 {
         let key = (job, tile, step.chunk);
-        let tile_rows = self.config.rows;
-        let rows = tile_rows * step.tiles;
+        let rows = self.config.rows / 2 * step.tiles;
         let tile_bytes = u64::from(self.config.rows * self.config.cols);
         let first = u64::from(tile) * u64::from(geometry.k_tiles) + u64::from(step.chunk);
         let whole = !block.opening && step.tiles == geometry.k_tiles;
@@ -248,7 +305,7 @@ impl<'a> Emitter<'a> {
                 job,
                 Part::Weights,
                 first * tile_bytes,
-                start * self.config.cols,
+                start * 2 * self.config.cols,
                 tile_bytes,
                 tiles,
             );
@@ -261,7 +318,7 @@ impl<'a> Emitter<'a> {
                 job,
                 Part::Weights,
                 first * tile_bytes,
-                start * self.config.cols,
+                start * 2 * self.config.cols,
                 tile_bytes,
                 loaded..wanted,
             );
@@ -270,6 +327,94 @@ impl<'a> Emitter<'a> {
             }
         }
         start
+    }
+
+    /// Weights of a chunk that are packed, loaded whole. When the chunk is all of K, the panels of
+    /// the next tiles of N come with it.
+    fn packed_weights(
+        &mut self,
+        job: u32,
+        geometry: &Geometry,
+        panels: &Panels,
+        step: Step,
+        tile: u32,
+    ) -> WeightRows {
+        let chunk = step.chunk / geometry.tiling.chunk;
+        let line = self.config.port_bytes;
+        let row = 2 * self.config.cols;
+        let segment = panels.segment(tile, chunk);
+        // A stream begins with a line and with a row, whichever is longer.
+        let room = |tile: u32| panels.segment(tile, chunk).lines * line;
+        let rows = |tile: u32| room(tile).next_multiple_of(row.max(line)) / row;
+        let key = (job, tile, step.chunk);
+        let start = match self.weights.get(key) {
+            Some(entry) => entry.start,
+            None => {
+                let mut end = tile + 1;
+                let mut total = rows(tile);
+                if step.tiles == geometry.k_tiles {
+                    let last = (tile + geometry.tiling.ahead).min(geometry.n_tiles);
+                    while end < last && total + rows(end) <= self.config.wgt_rows / 4 {
+                        total += rows(end);
+                        end += 1;
+                    }
+                }
+                let start = self.weights.allocate(1, total);
+                let mut at = start;
+                for panel in tile..end {
+                    let len = rows(panel);
+                    if len > 0 {
+                        self.weights
+                            .insert((job, panel, step.chunk), at, len, step.tiles);
+                    }
+                    at += len;
+                }
+                self.load_panels(job, panels, chunk, tile..end, start);
+                start
+            }
+        };
+        WeightRows {
+            row: start,
+            rows: segment.rows,
+            tiles: segment.tiles,
+        }
+    }
+
+    /// Loads the streams of some tiles of N in one chunk; those that lie one after the other on both
+    /// sides in one command.
+    fn load_panels(
+        &mut self,
+        job: u32,
+        panels: &Panels,
+        chunk: u32,
+        tiles: std::ops::Range<u32>,
+        first_row: u32,
+    ) {
+        let (line, row) = (self.config.port_bytes, 2 * self.config.cols);
+        let mut target = first_row * row;
+        let mut open: Option<(u64, u32, u64)> = None;
+        for tile in tiles {
+            let segment = panels.segment(tile, chunk);
+            let bytes = u64::from(segment.lines * line);
+            open = match open {
+                Some((source, begin, length))
+                    if source + length == segment.offset
+                        && u64::from(begin) + length == u64::from(target) =>
+                {
+                    Some((source, begin, length + bytes))
+                }
+                before => {
+                    if let Some((source, begin, length)) = before {
+                        self.load(job, Part::Weights, source, begin, length);
+                    }
+                    Some((segment.offset, target, bytes))
+                }
+            };
+            target += (segment.lines * line).next_multiple_of(row.max(line));
+        }
+        if let Some((source, begin, length)) = open {
+            self.load(job, Part::Weights, source, begin, length);
+        }
     }
 
     /// Row of the column parameters of a tile of N.
@@ -353,6 +498,7 @@ impl<'a> Emitter<'a> {
             operation,
             job,
             part,
+            reach: 0,
         });
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn with_tokens(ops: &[Op], config: &Config) -> Vec<Command> {
     let mut knew: [Vec<[usize; ENGINES]>; ENGINES] = Default::default();
     for (place, op) in ops.iter().enumerate() {
         let engine = engine_of(&op.operation);
-        let touches = touches(&op.operation, config);
+        let touches = touches(op, config);
         for other in (0..ENGINES).filter(|other| *other != engine) {
             let known = knows[engine][other];
             let newest = touches
@@ -97,14 +97,14 @@ impl History {
 
 /// What a command touches. Buffers are counted in bytes, accumulators in rows; a GEMM whose
 /// tiles leave gaps between them is taken to touch the gaps too.
-fn touches(operation: &Operation, config: &Config) -> Vec<Touch> {
+fn touches(op: &Op, config: &Config) -> Vec<Touch> {
     let bytes = |buffer: Buffer, first: u64, rows: u64, row: u32, write| Touch {
         space: buffer as usize,
         start: first * u64::from(row),
         end: (first + rows) * u64::from(row),
         write,
     };
-    match operation {
+    match &op.operation {
         Operation::Load(load) => {
             let lines = u64::from(load.rows) * u64::from(load.row_lines);
             let space = usize::from(load.buffer);
@@ -117,29 +117,29 @@ fn touches(operation: &Operation, config: &Config) -> Vec<Touch> {
             }]
         }
         Operation::Gemm(gemm) => {
-            let tiles = u64::from(gemm.k_tiles);
-            let span = (tiles - 1) * u64::from(gemm.act_stride) + u64::from(gemm.m);
-            let weights = tiles * u64::from(config.rows);
             vec![
                 bytes(
                     Buffer::Activations,
                     gemm.act_row.into(),
-                    span,
+                    op.reach.into(),
                     config.rows,
                     false,
                 ),
                 bytes(
                     Buffer::Weights,
                     gemm.wgt_row.into(),
-                    weights,
-                    config.cols,
+                    gemm.wgt_rows.into(),
+                    2 * config.cols,
                     false,
                 ),
                 accumulators(gemm.acc_row, gemm.m, true),
             ]
         }
         Operation::Store(store) => {
-            let mut list = vec![accumulators(store.acc_row, store.m, false)];
+            let mut list = Vec::new();
+            if store.zero == 0 {
+                list.push(accumulators(store.acc_row, store.m, false));
+            }
             if store.format != 0 {
                 list.push(bytes(
                     Buffer::Columns,

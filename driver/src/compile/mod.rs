@@ -7,32 +7,42 @@
 mod emit;
 mod hazard;
 mod order;
+mod panels;
 mod program;
 mod ring;
 mod shape;
 mod tiling;
 
+use std::sync::Arc;
+
 use isa::config::Config;
 
 use crate::sched::{Limits, Timing, Trace, simulate};
 
+pub(crate) use panels::tile_cycles;
+pub use panels::{Panels, Segment};
 pub use program::{JobPlan, OutBlock, Part, Program};
 pub use shape::{Geometry, Shape, Tiling};
 pub use tiling::{best, candidates};
+
+/// A product to compile: its shape, how it is cut and, unless its weights are plain int8, where
+/// these lie.
+pub type Job = (Shape, Tiling, Option<Arc<Panels>>);
 
 /// Compiles products, each cut as its [`Tiling`] says, to one program that overlaps them.
 ///
 /// The result may have more commands than a submission holds; the caller cuts the list.
 ///
 /// # Panics
-/// If a shape holds a zero, or a tiling does not fit the card: [`candidates`] gives those that do.
-pub fn compile(jobs: &[(Shape, Tiling)], config: &Config, timing: &Timing) -> Program {
+/// If a shape holds a zero, or a tiling does not fit the card: [`candidates`] gives those that do;
+/// or if a job whose weights are not plain does not tell where they lie.
+pub fn compile(jobs: &[Job], config: &Config, timing: &Timing) -> Program {
     let mut emitter = emit::Emitter::new(config);
     let mut plans = Vec::with_capacity(jobs.len());
-    for (index, (shape, tiling)) in jobs.iter().enumerate() {
+    for (index, (shape, tiling, panels)) in jobs.iter().enumerate() {
         let geometry = Geometry::new(*shape, *tiling, config);
         let last = index + 1 == jobs.len();
-        let (blocks, output_bytes) = emitter.job(index as u32, &geometry, last);
+        let (blocks, output_bytes) = emitter.job(index as u32, &geometry, panels.as_deref(), last);
         plans.push(JobPlan {
             geometry,
             blocks,

@@ -112,6 +112,18 @@ impl Program {
         })
     }
 
+    /// Lines that its LOADs read.
+    pub fn lines(&self) -> u64 {
+        let lines = self
+            .commands
+            .iter()
+            .map(|command| match &command.operation {
+                Operation::Load(load) => u64::from(load.rows) * u64::from(load.row_lines),
+                _ => 0,
+            });
+        lines.sum()
+    }
+
     /// Bytes of the program in memory.
     pub fn bytes(&self) -> usize {
         self.commands.len() * COMMAND_BYTES

@@ -2,6 +2,7 @@
 
 use isa::config::Config;
 use isa::format::OutputFormat;
+use isa::weights::{SCALE_UNITS, StreamFormat};
 
 /// What a program must know of a product: not its values, only its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,12 +15,50 @@ pub struct Shape {
     pub n: usize,
     /// Format of the result.
     pub format: OutputFormat,
+    /// Format of the weights.
+    pub stream: StreamFormat,
+    /// Tiles of the weights that are stored, where blocks leave some out.
+    pub stored: Option<u32>,
 }
 
 impl Shape {
-    /// Tiles of K: the array's rows each.
+    /// A product with plain int8 weights.
+    pub fn plain(m: usize, k: usize, n: usize, format: OutputFormat) -> Self {
+        Self {
+            m,
+            k,
+            n,
+            format,
+            stream: StreamFormat::PLAIN,
+            stored: None,
+        }
+    }
+
+    /// Tiles of K: the array's rows each, in 2:4 twice as many values.
     pub fn k_tiles(&self, config: &Config) -> u32 {
-        self.k.div_ceil(config.rows as usize) as u32
+        self.k.div_ceil(self.stream.span(config.rows) as usize) as u32
+    }
+
+    /// Share of the tiles of the weights that are stored.
+    pub fn stored_share(&self, config: &Config) -> f64 {
+        let tiles = f64::from(self.k_tiles(config)) * f64::from(self.n_tiles(config));
+        self.stored
+            .map_or(1.0, |stored| (f64::from(stored) / tiles).min(1.0))
+    }
+
+    /// Bytes of a tile of weights, on average with its scales.
+    pub fn tile_bytes(&self, config: &Config) -> f64 {
+        let scales = match self.stream.group_tiles {
+            0 => 0.0,
+            tiles => f64::from(SCALE_UNITS) / f64::from(tiles),
+        };
+        let units = f64::from(self.stream.tile_units(config.rows, config.cols)) + scales;
+        units * f64::from(StreamFormat::unit_bytes(config.cols))
+    }
+
+    /// Rows of the activation buffer for each row of a tile.
+    pub fn act_step(&self) -> u32 {
+        1 + u32::from(self.stream.two_four)
     }
 
     /// Tiles of N: the array's columns each.
@@ -62,7 +101,8 @@ pub struct Geometry {
     pub n_tiles: u32,
     /// Blocks of M.
     pub m_blocks: u32,
-    /// Activation rows from one tile of K to the next: the block, padded to whole lines.
+    /// Rows of the activation buffer from one tile of K to the next: the block, padded to whole
+    /// lines.
     pub stride: u32,
     /// Row scales of a block, padded to whole lines.
     pub scales: u32,
@@ -77,7 +117,7 @@ impl Geometry {
             k_tiles: shape.k_tiles(config),
             n_tiles: shape.n_tiles(config),
             m_blocks: shape.m.div_ceil(tiling.block as usize) as u32,
-            stride: tiling.block.next_multiple_of(rows_per_line(config)),
+            stride: (tiling.block * shape.act_step()).next_multiple_of(rows_per_line(config)),
             scales: tiling.block.next_multiple_of(config.port_bytes / 4),
         }
     }
@@ -96,14 +136,17 @@ impl Geometry {
         self.m_blocks as usize * self.n_tiles as usize * (3 * chunks + 3) + 512
     }
 
-    /// Bytes of the packed left operand: `[block][tile of K][row][rows bytes]`.
+    /// Bytes of the packed left operand: `[block][tile of K][row]`, a row as wide as the tile.
     pub fn activation_bytes(&self, config: &Config) -> usize {
         self.m_blocks as usize * self.k_tiles as usize * self.stride as usize * config.rows as usize
     }
 
-    /// Bytes of the packed right operand: `[tile of N][tile of K][row of K][cols bytes]`.
+    /// Bytes of the packed right operand: of plain weights, which are
+    /// `[tile of N][tile of K][row of K][cols bytes]`, exactly, of others about.
     pub fn weight_bytes(&self, config: &Config) -> usize {
-        self.n_tiles as usize * self.k_tiles as usize * (config.rows * config.cols) as usize
+        let tiles = f64::from(self.n_tiles) * f64::from(self.k_tiles);
+        let stored = tiles * self.shape.stored_share(config);
+        (stored * self.shape.tile_bytes(config)).ceil() as usize
     }
 }
 

@@ -1,14 +1,19 @@
 //! Ways to cut a product, and the best of them.
 
+use isa::command::Buffer;
 use isa::config::Config;
 
 use super::shape::{Geometry, Shape, Tiling, rows_per_line};
+use super::{Job, Panels, tile_cycles};
 use crate::sched::Timing;
 
 /// Above this number of commands candidates are compared by arithmetic alone.
 const SIMULATED_COMMANDS: usize = 6_000;
 /// Candidates that are simulated.
-const SIMULATED: usize = 6;
+const SIMULATED: usize = 8;
+/// Lines that are worth a cycle: a cut that reads the weights again and again, to begin or to end a
+/// little earlier, costs energy, and bandwidth that others might use.
+const LINES_PER_CYCLE: u64 = 16;
 
 /// Ways to cut a product that fit the card; at least one, none twice.
 pub fn candidates(shape: &Shape, config: &Config) -> Vec<Tiling> {
@@ -18,7 +23,7 @@ pub fn candidates(shape: &Shape, config: &Config) -> Vec<Tiling> {
     // Two blocks of activations and two of row scales fit, so that one loads while one is used.
     let line = rows_per_line(config);
     let most = half
-        .min(config.act_rows / 2 / line * line)
+        .min(config.act_rows / shape.act_step() / 2 / line * line)
         .min(config.row_scales / 2)
         .max(1);
     let mut list = Vec::new();
@@ -26,8 +31,13 @@ pub fn candidates(shape: &Shape, config: &Config) -> Vec<Tiling> {
     while limit >= 1 {
         let blocks = shape.m.div_ceil(limit as usize);
         let block = shape.m.div_ceil(blocks) as u32;
-        let stride = block.next_multiple_of(line);
-        let wgt_tiles = config.wgt_rows / config.rows;
+        let stride = (block * shape.act_step()).next_multiple_of(line);
+        // Of packed weights, a stream may end in the middle of a row and of a line.
+        let wgt_bytes = f64::from(config.buffer_bytes(Buffer::Weights));
+        let wgt_tiles = match shape.stream.is_plain() {
+            true => 2 * config.wgt_rows / config.rows,
+            false => ((wgt_bytes - 64.0) / shape.tile_bytes(config)) as u32,
+        };
         let act_tiles = config.act_rows / stride;
         let widest = (half / block).min(n_tiles);
         for group in [1, 2, 4, widest]
@@ -43,12 +53,24 @@ pub fn candidates(shape: &Shape, config: &Config) -> Vec<Tiling> {
                     .clamp(1, k_tiles.min(64)),
             };
             let chunk = chunk.min(u32::from(u16::MAX)).min(act_tiles).min(wgt_tiles);
+            // A stream begins where a group does.
+            let chunk = match shape.stream.group_tiles {
+                0 => chunk,
+                tiles if chunk >= k_tiles || chunk < tiles => chunk,
+                tiles => chunk / tiles * tiles,
+            };
+            if !chunk_is_legal(shape, chunk, k_tiles) {
+                continue;
+            }
             let ahead = if chunk == k_tiles {
                 (wgt_tiles / 4 / k_tiles).min(32 / k_tiles).max(1)
             } else {
                 1
             };
             for opening in [0, 1, 2, 4] {
+                if opening > 0 && !shape.stream.is_plain() {
+                    continue;
+                }
                 if opening * block <= half && opening * chunk <= wgt_tiles && opening <= n_tiles / 2
                 {
                     list.push(Tiling {
@@ -71,30 +93,47 @@ pub fn candidates(shape: &Shape, config: &Config) -> Vec<Tiling> {
     list
 }
 
-/// The tiling that is foreseen to take the fewest cycles, and these cycles.
+/// The tiling that is foreseen to cost least, and its cycles.
 pub fn best(shape: &Shape, config: &Config, timing: &Timing) -> (Tiling, u64) {
     let mut list: Vec<_> = candidates(shape, config)
         .into_iter()
         .map(|tiling| (estimate(shape, tiling, config), tiling))
         .collect();
-    list.sort_by_key(|(estimate, _)| estimate.cycles);
+    list.sort_by_key(|(estimate, _)| estimate.cycles + estimate.lines / LINES_PER_CYCLE);
     let (first, first_tiling) = list[0];
     if first.commands > SIMULATED_COMMANDS {
         return (first_tiling, first.cycles);
     }
     let simulated = list.iter().take(SIMULATED).map(|(_, tiling)| {
-        let program = super::compile(&[(*shape, *tiling)], config, timing);
-        (*tiling, program.predicted_cycles)
+        let program = super::compile(&[foreseen(shape, *tiling, config)], config, timing);
+        let cost = program.predicted_cycles + program.lines() / LINES_PER_CYCLE;
+        (cost, *tiling, program.predicted_cycles)
     });
     simulated
-        .min_by_key(|(_, cycles)| *cycles)
-        .unwrap_or((first_tiling, first.cycles))
+        .min_by_key(|(cost, ..)| *cost)
+        .map_or((first_tiling, first.cycles), |(_, tiling, cycles)| {
+            (tiling, cycles)
+        })
+}
+
+/// A job whose streams of weights are as long as they are on average.
+fn foreseen(shape: &Shape, tiling: Tiling, config: &Config) -> Job {
+    let geometry = Geometry::new(*shape, tiling, config);
+    let panels = (!shape.stream.is_plain()).then(|| Panels::foreseen(&geometry, config));
+    (*shape, tiling, panels)
+}
+
+/// Whether chunks of this many tiles begin where groups begin.
+fn chunk_is_legal(shape: &Shape, chunk: u32, k_tiles: u32) -> bool {
+    let group = shape.stream.group_tiles;
+    group == 0 || chunk >= k_tiles || chunk.is_multiple_of(group)
 }
 
 /// What arithmetic says of a tiling.
 #[derive(Clone, Copy)]
 struct Estimate {
     cycles: u64,
+    lines: u64,
     commands: usize,
 }
 
@@ -109,12 +148,15 @@ fn estimate(shape: &Shape, tiling: Tiling, config: &Config) -> Estimate {
     let m_blocks = u64::from(geometry.m_blocks);
     let groups = n_tiles.div_ceil(u64::from(tiling.group));
     let chunks = k_tiles.div_ceil(u64::from(tiling.chunk));
-    let short = u64::from(geometry.block_rows(geometry.m_blocks - 1)).max(rows);
-    let array = ((m_blocks - 1) * u64::from(tiling.block).max(rows) + short) * k_tiles * n_tiles;
+    let least = tile_cycles(&shape.stream, config).max(4.0);
+    let short = f64::from(geometry.block_rows(geometry.m_blocks - 1)).max(least);
+    let stored = (k_tiles * n_tiles) as f64 * shape.stored_share(config);
+    let array = ((m_blocks - 1) as f64 * f64::from(tiling.block).max(least) + short) * stored;
+    let array = array as u64;
     // A block's activations stay when all of K fits; weights stay when all of them fit.
     let act_fits = u64::from(geometry.stride) * k_tiles <= u64::from(config.act_rows);
     let act_bytes = geometry.activation_bytes(config) as u64 * if act_fits { 1 } else { groups };
-    let wgt_fits = k_tiles * n_tiles * rows <= u64::from(config.wgt_rows);
+    let wgt_fits = geometry.weight_bytes(config) <= config.buffer_bytes(Buffer::Weights) as usize;
     let wgt_bytes = geometry.weight_bytes(config) as u64 * if wgt_fits { 1 } else { m_blocks };
     let values = shape.m as u64 * n_tiles * cols;
     let commands = m_blocks * n_tiles * (2 + 2 * chunks);
@@ -133,6 +175,7 @@ fn estimate(shape: &Shape, tiling: Tiling, config: &Config) -> Estimate {
         + u64::from(tiling.group - 1) * u64::from(tiling.block) * 4;
     Estimate {
         cycles,
+        lines,
         commands: commands as usize,
     }
 }

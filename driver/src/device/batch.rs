@@ -6,11 +6,11 @@ use std::time::Instant;
 use isa::command::{COMMAND_BYTES, Command};
 use isa::config::Config;
 
-use super::cache::WeightCache;
+use super::cache::{Kept, WeightCache};
 use super::pack;
 use super::piece::Piece;
 use super::plans::Plans;
-use crate::compile::{Part, Program};
+use crate::compile::{Geometry, Panels, Part, Program};
 use crate::dma::{Buffer, InFlight, Owned, Retired};
 use crate::matmul::{Finish, MatMul, Rhs, Values};
 use crate::transport::{Transport, TransportError};
@@ -74,37 +74,34 @@ impl Batch {
         transport: &mut dyn Transport,
     ) -> Result<Self, TransportError> {
         let started = Instant::now();
-        let program = plans.program(
-            pieces
-                .iter()
-                .map(|piece| (piece.shape, piece.tiling))
-                .collect(),
-        );
         let mut input = Input::default();
         let mut kept = Vec::new();
+        // Packed weights first: the program depends on where their streams lie.
+        let mut weights = Vec::with_capacity(pieces.len());
+        let mut jobs = Vec::with_capacity(pieces.len());
+        for piece in &pieces {
+            let (place, panels) = match products[piece.job].b {
+                Rhs::Once(..) => {
+                    let geometry = Geometry::new(piece.shape, piece.tiling, config);
+                    let packed = pack::weights(&products[piece.job], piece, &geometry, config);
+                    (Weights::Input(input.push(&packed)), None)
+                }
+                Rhs::Kept(weights) => {
+                    let found = keep(weights, piece, products, config, cache, transport)?;
+                    let address = found.buffer.address();
+                    kept.push(found.buffer);
+                    (Weights::Kept(address), found.panels)
+                }
+            };
+            weights.push(place);
+            jobs.push((piece.shape, piece.tiling, panels));
+        }
+        let program = plans.program(jobs);
         let mut places = Vec::with_capacity(pieces.len());
         let mut outputs = Vec::with_capacity(pieces.len());
         let mut output_bytes = 0usize;
-        for (piece, plan) in pieces.iter().zip(&program.jobs) {
+        for ((piece, plan), weights) in pieces.iter().zip(&program.jobs).zip(weights) {
             let (product, geometry) = (&products[piece.job], &plan.geometry);
-            let packed = || pack::weights(product, piece, geometry, config);
-            let weights = match product.b {
-                Rhs::Once(..) => Weights::Input(input.push(&packed())),
-                Rhs::Kept(weights) => {
-                    let key = (weights.id(), piece.first_col, piece.shape.n);
-                    let buffer = match cache.get(key) {
-                        Some(buffer) => buffer,
-                        None => {
-                            let buffer = Arc::new(upload(transport, &packed())?);
-                            cache.insert(key, Arc::clone(&buffer));
-                            buffer
-                        }
-                    };
-                    let address = buffer.address();
-                    kept.push(buffer);
-                    Weights::Kept(address)
-                }
-            };
             let activations = input.push(&pack::activations(product, piece, geometry, config));
             let (mut columns, mut rows) = (0, 0);
             if let Finish::Requantize {
@@ -188,6 +185,46 @@ impl Batch {
             );
         }
     }
+}
+
+/// Weights that are used again, as the card has them, brought there if need be.
+fn keep(
+    weights: &crate::matmul::Weights,
+    piece: &Piece,
+    products: &[MatMul<'_>],
+    config: &Config,
+    cache: &mut WeightCache,
+    transport: &mut dyn Transport,
+) -> Result<Kept, TransportError> {
+    let stream = piece.shape.stream;
+    // Plain weights lie the same way however they are cut.
+    let chunk = if stream.is_plain() {
+        0
+    } else {
+        piece.tiling.chunk
+    };
+    let key = (weights.id(), piece.first_col, piece.shape.n, chunk, stream);
+    if let Some(kept) = cache.get(key) {
+        return Ok(kept);
+    }
+    let geometry = Geometry::new(piece.shape, piece.tiling, config);
+    let (panels, bytes) = match weights.encoding() {
+        Some(encoding) if !stream.is_plain() => {
+            let first_tile = piece.first_col as u32 / config.cols;
+            let (panels, bytes) = Panels::pack(&encoding.view(), first_tile, &geometry, config);
+            (Some(Arc::new(panels)), bytes)
+        }
+        _ => {
+            let bytes = pack::weights(&products[piece.job], piece, &geometry, config);
+            (None, bytes)
+        }
+    };
+    let kept = Kept {
+        buffer: Arc::new(upload(transport, &bytes)?),
+        panels,
+    };
+    cache.insert(key, kept.clone());
+    Ok(kept)
 }
 
 /// Bytes that the commands take before the operands.

@@ -12,13 +12,13 @@ mod pack;
 mod piece;
 mod plans;
 mod programs;
+mod streams;
 
 use std::collections::VecDeque;
 
 use isa::config::Config;
 
 use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
-use crate::compile::Shape;
 use crate::dma::Retired;
 use crate::matmul::{MatMul, Values};
 use crate::queue::{
@@ -33,6 +33,7 @@ use cache::WeightCache;
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
 use programs::Sent;
+use streams::Streams;
 
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
@@ -50,6 +51,7 @@ pub struct DeviceBackend {
     name: String,
     plans: Plans,
     cache: WeightCache,
+    streams: Streams,
     link: Link,
     counters: Counters,
     sent: Sent,
@@ -110,6 +112,7 @@ impl DeviceBackend {
             name,
             plans: Plans::new(config, options.timing),
             cache: WeightCache::new(options.kept_bytes),
+            streams: Streams::default(),
             link: Link::Up(queue),
             counters: Counters::default(),
             sent: Sent::default(),
@@ -174,12 +177,7 @@ impl DeviceBackend {
             if job.macs() == 0 {
                 progress.moved = Some("the product is empty".into());
             } else if let (Policy::Auto(rates), None) = (self.options.policy, &down) {
-                let shape = Shape {
-                    m: job.m,
-                    k: job.k,
-                    n: job.n,
-                    format: job.format(),
-                };
+                let shape = self.streams.shape(job, &self.config);
                 let choice = choose(job.macs(), self.plans.tiling(&shape).1, &rates);
                 match choice.place {
                     Place::Device => progress.reason = choice.reason,
@@ -202,7 +200,9 @@ impl DeviceBackend {
             .collect::<Vec<_>>()
         {
             let plans = &mut self.plans;
-            let Some(list) = pieces(index, job, &self.config, |shape| plans.tiling(shape).0) else {
+            let shape = self.streams.shape(job, &self.config);
+            let Some(list) = pieces(index, shape, &self.config, |shape| plans.tiling(shape).0)
+            else {
                 progress[index].moved = Some(format!(
                     "an inner dimension of {} needs more commands than a program holds",
                     job.k

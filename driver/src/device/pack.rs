@@ -8,16 +8,15 @@ use super::piece::Piece;
 use crate::compile::{Geometry, JobPlan};
 use crate::matmul::{Layout, MatMul, Values};
 
-/// Left operand: `[block of M][tile of K][row][rows bytes]`, padded with zeros.
+/// Left operand: `[block of M][tile of K][row]`, a row as wide as the tile, padded with zeros.
 pub(super) fn activations(
     product: &MatMul<'_>,
     piece: &Piece,
     geometry: &Geometry,
     config: &Config,
 ) -> Vec<u8> {
-    let side = config.rows as usize;
-    let stride = geometry.stride as usize;
-    let tile = stride * side;
+    let side = geometry.shape.stream.span(config.rows) as usize;
+    let tile = (geometry.stride * config.rows) as usize;
     let mut out = vec![0; geometry.activation_bytes(config)];
     for row in 0..piece.shape.m {
         let (block, within) = (

@@ -3,7 +3,6 @@
 use isa::config::Config;
 
 use crate::compile::{Geometry, Shape, Tiling};
-use crate::matmul::MatMul;
 
 /// Commands of one program, at most. A submission holds 65,535; shorter programs let the host
 /// pack the next one meanwhile.
@@ -39,20 +38,14 @@ impl Piece {
     }
 }
 
-/// Cuts a job until every piece fits a program; `tiling` tells how a shape is tiled. `None` when
+/// Cuts a job of a shape until every piece fits a program; `tiling` tells how a shape is tiled. `None` when
 /// K alone is too long for the card's buffers.
 pub(super) fn pieces(
     job: usize,
-    product: &MatMul<'_>,
+    whole: Shape,
     config: &Config,
     mut tiling: impl FnMut(&Shape) -> Tiling,
 ) -> Option<Vec<Piece>> {
-    let whole = Shape {
-        m: product.m,
-        k: product.k,
-        n: product.n,
-        format: product.format(),
-    };
     let mut open = vec![(0, 0, whole)];
     let mut done = Vec::new();
     while let Some((first_row, first_col, shape)) = open.pop() {
@@ -73,12 +66,9 @@ pub(super) fn pieces(
             open.push((
                 first_row,
                 first_col + left,
-                Shape {
-                    n: shape.n - left,
-                    ..shape
-                },
+                narrower(&shape, shape.n - left),
             ));
-            open.push((first_row, first_col, Shape { n: left, ..shape }));
+            open.push((first_row, first_col, narrower(&shape, left)));
         } else if shape.m > 1 {
             let left = shape.m / 2;
             open.push((
@@ -95,4 +85,14 @@ pub(super) fn pieces(
         }
     }
     Some(done)
+}
+
+/// The shape with fewer columns; of tiles that are stored it gets its share.
+fn narrower(shape: &Shape, n: usize) -> Shape {
+    let share = |stored: u32| (u64::from(stored) * n as u64).div_ceil(shape.n as u64) as u32;
+    Shape {
+        n,
+        stored: shape.stored.map(share),
+        ..*shape
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use isa::config::Config;
 
-use crate::compile::{Program, Shape, Tiling, best, compile};
+use crate::compile::{Job, Program, Shape, Tiling, best, compile};
 use crate::sched::Timing;
 
 /// Programs that are kept; when there are more, all are forgotten.
@@ -18,7 +18,7 @@ pub(super) struct Plans {
     config: Config,
     timing: Timing,
     tilings: HashMap<Shape, (Tiling, u64)>,
-    programs: HashMap<Vec<(Shape, Tiling)>, Arc<Program>>,
+    programs: HashMap<Vec<Job>, Arc<Program>>,
 }
 
 impl Plans {
@@ -43,7 +43,7 @@ impl Plans {
     }
 
     /// The program of these products.
-    pub(super) fn program(&mut self, jobs: Vec<(Shape, Tiling)>) -> Arc<Program> {
+    pub(super) fn program(&mut self, jobs: Vec<Job>) -> Arc<Program> {
         if self.programs.len() >= MOST_PROGRAMS {
             self.programs.clear();
         }

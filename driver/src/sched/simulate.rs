@@ -9,6 +9,7 @@ use isa::format::OutputFormat;
 
 use super::port::share;
 use super::timing::Timing;
+use crate::compile::tile_cycles;
 
 /// What keeps commands from their engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub struct Trace {
     /// When each command had ended.
     pub ended: Vec<f64>,
 }
+
+/// Fewest cycles of a tile: the accumulators take no row again earlier.
+const LEAST_TILE: f64 = 4.0;
 
 /// Amounts below this are rounding errors.
 const TINY: f64 = 1e-6;
@@ -241,7 +245,7 @@ impl<'a> Machine<'a> {
         if let Some((work, start)) = self.gemm
             && start + work.amount <= time + TINY
         {
-            let way = self.config.rows + self.config.cols;
+            let way = (self.config.rows + self.config.cols) / 2;
             self.sums_ready = time + f64::from(way) + self.timing.gemm_tail;
             self.ending.push((self.sums_ready, work.index));
             self.gemm = None;
@@ -323,11 +327,12 @@ impl<'a> Machine<'a> {
             && let Some(index) = self.take(1)
             && let Operation::Gemm(gemm) = &self.commands[index].operation
         {
-            let rows = f64::from(u32::from(gemm.m).max(self.config.rows));
+            let weights = tile_cycles(&gemm.stream(), self.config);
+            let rows = f64::from(gemm.m).max(weights).max(LEAST_TILE);
             let amount = rows * f64::from(gemm.k_tiles);
             let reads = gemm.accumulate == 1 || gemm.k_tiles > 1;
             let bank = reads.then(|| u32::from(gemm.acc_row) / (self.config.acc_rows / 2));
-            let start = self.now + f64::from(self.config.rows);
+            let start = self.now + weights;
             let sums = u32::from(gemm.acc_row)..u32::from(gemm.acc_row) + u32::from(gemm.m);
             let before = self.sums_at.replace(sums.clone()).unwrap_or_default();
             // The card lets the array run empty before it adds to rows that the GEMM before it
@@ -381,7 +386,8 @@ impl<'a> Machine<'a> {
                 index,
                 amount: values * 4.0 / f64::from(self.config.port_bytes),
                 port: bytes as f64 / 4.0,
-                bank: Some(u32::from(store.acc_row) / (self.config.acc_rows / 2)),
+                bank: (store.zero == 0)
+                    .then(|| u32::from(store.acc_row) / (self.config.acc_rows / 2)),
             };
             self.store = Some((work, self.now + self.timing.store_head));
         }

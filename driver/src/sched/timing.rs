@@ -6,7 +6,7 @@ pub struct Timing {
     /// From the request of a line to its arrival, and from a write to its answer.
     pub latency: f64,
     /// From the last row that a GEMM takes to the moment at which its sums can be stored, beyond
-    /// the way through the array (one cycle for each of its rows and columns).
+    /// the way through the array (one cycle for each two of its rows and columns).
     pub gemm_tail: f64,
     /// From the start of a STORE to its first line.
     pub store_head: f64,
@@ -21,7 +21,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             latency: 100.0,
-            gemm_tail: 8.0,
+            gemm_tail: 13.0,
             store_head: 12.0,
             step: 4.0,
             fetch_ahead: 8,

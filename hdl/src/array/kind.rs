@@ -1,5 +1,7 @@
 //! The ways in which a mesh multiplies.
 
+use isa::config::Datapaths;
+
 /// How the cells of a [`Mesh`](super::Mesh) make their products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -12,6 +14,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind of a card with these datapaths.
+    pub fn of(datapaths: &Datapaths) -> Self {
+        if datapaths.two_four {
+            Self::TwoOfFour
+        } else if datapaths.packed_products {
+            Self::Packed
+        } else {
+            Self::Dense
+        }
+    }
+
     /// Activations that a pair of rows takes in a cycle.
     pub fn lanes(self) -> usize {
         match self {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use hdl::LinkConfig;
-use hdl::array::Array;
+use hdl::array::{Kind, Mesh};
 use hdl::emit::{Emitted, emit};
 use isa::config::Config;
 use isa::regs::LINK_TIMEOUT_RESET;
@@ -101,7 +101,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             hdl::emit_pcie_card(&config, &link).map_err(|error| error.to_string())?
         }
         Block::Array => emit(
-            &Array::new(config.rows as usize, config.cols as usize),
+            &Mesh::new(
+                config.rows as usize,
+                config.cols as usize,
+                Kind::of(&config.datapaths),
+            ),
             "array",
         )
         .map_err(|error| error.to_string())?,

@@ -15,7 +15,7 @@ pub fn module_of(instance: &str) -> String {
 }
 
 /// Words that SystemVerilog keeps and that a field of a block might be called.
-const KEYWORDS: [&str; 40] = [
+const KEYWORDS: [&str; 41] = [
     "alias",
     "always",
     "and",
@@ -49,6 +49,7 @@ const KEYWORDS: [&str; 40] = [
     "logic",
     "module",
     "output",
+    "packed",
     "priority",
     "release",
     "repeat",

@@ -38,6 +38,16 @@ pub struct GemmEntry {
     pub act_stride: Bits<16>,
     /// First weight row.
     pub wgt_row: Bits<24>,
+    /// Weight rows.
+    pub wgt_rows: Bits<24>,
+    /// Bits of a weight.
+    pub bits: Bits<4>,
+    /// 2:4 weights.
+    pub two_four: Bit,
+    /// Some tiles are left out.
+    pub blocks: Bit,
+    /// Code of the tiles that share scales.
+    pub group: Bits<4>,
     /// First accumulator row.
     pub acc_row: Bits<16>,
     /// Rows.
@@ -71,6 +81,8 @@ pub struct StoreEntry {
     pub column_row: Bits<16>,
     /// First row scale.
     pub row_index: Bits<16>,
+    /// Sums count as zero.
+    pub zero: Bit,
     /// Signal when the accumulators have been read, not when memory has answered.
     pub release: Bit,
 }

@@ -1,5 +1,6 @@
 //! GEMM: the two sequencers that keep the array busy.
 
+use isa::config::Datapaths;
 use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
@@ -7,18 +8,26 @@ use rust_hdl_widgets::dff_setup;
 use super::{GemmEntry, StreamTag};
 use crate::array::Delay;
 use crate::mem::Fifo;
+use crate::weights::{Action, PackedFeed, PlainFeed, WeightsEntry, step_latency};
 
 /// What the streaming half must know of a command.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
 pub struct Stream {
     index: Bits<16>,
     gives: Bits<16>,
-    act_row: Bits<24>,
-    act_stride: Bits<16>,
     acc_row: Bits<16>,
     m: Bits<16>,
     k_tiles: Bits<16>,
     accumulate: Bit,
+    wide: Bit,
+}
+
+/// A row of activations to be read.
+#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
+pub struct ActRead {
+    read: Bit,
+    row: Bits<24>,
+    wide: Bit,
 }
 
 /// What is told when a command has ended.
@@ -31,19 +40,22 @@ pub struct Ending {
 /// Reads weights and activations so that tiles and commands follow each other without a gap.
 ///
 /// ```text
-/// entry_valid, entry ->|            |-> wgt_read, wgt_row
-/// entry_ready        <-| GemmEngine |-> act_read, act_row
-/// done, done_gives   <-|            |-> load, swap        (2 later)
-/// added_last         ->|            |-> tag                (rows + cols + 1 later)
+/// entry_valid, entry ->|            |-> wgt_read, wgt_row, advance, shift, action
+/// entry_ready        <-|            |<- header
+/// done, done_gives   <-| GemmEngine |-> act_read, act_row, act_wide  (`latency` - 2 later)
+/// added_last         ->|            |-> load[], swap                 (`latency` later)
+///                      |            |-> tag
 /// ```
 ///
-/// * The weight half runs one tile ahead: it reads the rows of the next tile as soon as the tile
-///   before it has begun. The streaming half begins a tile when its weights are in
-///   the array, in the cycle after the last row of the tile before it. A tile takes
-///   `max(m, rows)` cycles.
-/// * `load` and `swap` leave two cycles after the reads that they belong to, with the weights;
-///   activations must reach the array three cycles after `act_read` (two of the buffer and one
-///   register). `tag` leaves so that it announces the sums two cycles ahead.
+/// * A feed ([`PlainFeed`], or [`PackedFeed`] on a card with other formats) runs one tile ahead: it
+///   brings the weights of the next tile as soon as the tile before it has begun. The streaming
+///   half begins a tile when its weights are there, in the cycle after the last row of the tile
+///   before it. A tile takes `max(m, rows / 2, 4)` cycles, packed weights more where they come with
+///   headers, scales or indices that `m` does not hide.
+/// * `load` (one bit for each two rows of the array) and `swap` leave [`step_latency`] cycles after
+///   the steps that they belong to, with the weights; activations must reach the array three
+///   cycles after `act_read` (two of the buffer and one register). `tag` leaves so that it announces
+///   the sums two cycles ahead.
 /// * A command that adds to some of the accumulator rows of the command before it, but begins at
 ///   another row, waits until the array is empty: the accumulators need four cycles between two
 ///   additions to one row, and only equal beginnings or other rows are sure to leave them.
@@ -64,12 +76,22 @@ pub struct GemmEngine {
     pub wgt_read: Signal<Out, Bit>,
     /// The row.
     pub wgt_row: Signal<Out, Bits<24>>,
+    /// See [`PackedFeed`]; without it, the buffer's output register takes every row.
+    pub advance: Signal<Out, Bit>,
+    /// See [`PackedFeed`].
+    pub shift: Signal<Out, Bit>,
+    /// See [`PackedFeed`].
+    pub action: Signal<Out, Action>,
+    /// See [`PackedFeed`].
+    pub header: Signal<In, Bits<16>>,
     /// Read a row of activations.
     pub act_read: Signal<Out, Bit>,
     /// The row.
     pub act_row: Signal<Out, Bits<24>>,
-    /// To the array, with the first row of a tile.
-    pub load: Signal<Out, Bit>,
+    /// The row and the one after it are one of 2:4.
+    pub act_wide: Signal<Out, Bit>,
+    /// To the array: these two rows take their weights.
+    pub load: Vec<Signal<Out, Bit>>,
     /// To the array, one cycle before the activations.
     pub swap: Signal<Out, Bit>,
     /// To the accumulators.
@@ -88,15 +110,20 @@ pub struct GemmEngine {
     pub busy: Signal<Out, Bit>,
     /// A command waits for weights to enter the array.
     pub starved: Signal<Out, Bit>,
-    // Weight half.
-    loading: DFF<Bit>,
-    load_tiles: DFF<Bits<16>>,
-    load_row: DFF<Bits<24>>,
-    load_step: DFF<Bits<8>>,
+    // Weights.
+    plain_feed: Vec<PlainFeed>,
+    packed_feed: Vec<PackedFeed>,
+    weights: Signal<Local, WeightsEntry>,
+    feed_ready: Signal<Local, Bit>,
+    feed_idle: Signal<Local, Bit>,
+    step: Signal<Local, Bit>,
+    tile_done: Signal<Local, Bit>,
+    tile_base: Signal<Local, Bits<24>>,
+    step_mark: DFF<Bits<16>>,
+    marks: Signal<Local, Bits<16>>,
     shadow_free: DFF<Bit>,
     shadow_full: DFF<Bit>,
-    last_step: Constant<Bits<8>>,
-    may_load: Signal<Local, Bit>,
+    may_step: Signal<Local, Bit>,
     may_take: Signal<Local, Bit>,
     entry_taken: Signal<Local, Bit>,
     streams: Fifo<Stream>,
@@ -104,9 +131,11 @@ pub struct GemmEngine {
     // Streaming half.
     current: DFF<Bit>,
     running: DFF<Bit>,
-    act_base: DFF<Bits<24>>,
     act_next: DFF<Bits<24>>,
-    act_stride: DFF<Bits<16>>,
+    act_now: Signal<Local, ActRead>,
+    act_then: Signal<Local, ActRead>,
+    wide: DFF<Bit>,
+    spacing: DFF<Bits<2>>,
     acc_base: DFF<Bits<16>>,
     acc_next: DFF<Bits<16>>,
     m: DFF<Bits<16>>,
@@ -131,14 +160,22 @@ pub struct GemmEngine {
     in_flight: DFF<Bits<8>>,
     ended: DFF<Bit>,
     ended_with: DFF<Ending>,
-    load_delay: Delay<Bit>,
+    load_delay: Delay<Bits<16>>,
+    loads: Signal<Local, Bits<16>>,
     swap_delay: Delay<Bit>,
+    act_delay: Delay<ActRead>,
     tag_delay: Delay<StreamTag>,
+    _plain: usize,
+    _packed: usize,
+    _pairs: usize,
 }
 
 impl GemmEngine {
-    /// Sequencers for an array of this size.
-    pub fn new(rows: usize, cols: usize) -> Self {
+    /// Sequencers for an array of this size, whose sums come `array_latency` cycles after its
+    /// activations.
+    pub fn new(rows: usize, cols: usize, datapaths: &Datapaths, array_latency: usize) -> Self {
+        let packed = usize::from(datapaths.unpacks());
+        let latency = step_latency(datapaths);
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -147,9 +184,14 @@ impl GemmEngine {
             entry_ready: Default::default(),
             wgt_read: Default::default(),
             wgt_row: Default::default(),
+            advance: Default::default(),
+            shift: Default::default(),
+            action: Default::default(),
+            header: Default::default(),
             act_read: Default::default(),
             act_row: Default::default(),
-            load: Default::default(),
+            act_wide: Default::default(),
+            load: (0..rows / 2).map(|_| Signal::default()).collect(),
             swap: Default::default(),
             tag: Default::default(),
             added_last: Default::default(),
@@ -159,23 +201,32 @@ impl GemmEngine {
             idle: Default::default(),
             busy: Default::default(),
             starved: Default::default(),
-            loading: Default::default(),
-            load_tiles: Default::default(),
-            load_row: Default::default(),
-            load_step: Default::default(),
+            plain_feed: (packed..1).map(|_| PlainFeed::new(rows)).collect(),
+            packed_feed: (0..packed)
+                .map(|_| PackedFeed::new(rows, cols, datapaths))
+                .collect(),
+            weights: Default::default(),
+            feed_ready: Default::default(),
+            feed_idle: Default::default(),
+            step: Default::default(),
+            tile_done: Default::default(),
+            tile_base: Default::default(),
+            step_mark: Default::default(),
+            marks: Default::default(),
             shadow_free: Default::default(),
             shadow_full: Default::default(),
-            last_step: Constant::new((rows as u64 - 1).into()),
-            may_load: Default::default(),
+            may_step: Default::default(),
             may_take: Default::default(),
             entry_taken: Default::default(),
             streams: Fifo::new(2),
             stream: Default::default(),
             current: Default::default(),
             running: Default::default(),
-            act_base: Default::default(),
             act_next: Default::default(),
-            act_stride: Default::default(),
+            act_now: Default::default(),
+            act_then: Default::default(),
+            wide: Default::default(),
+            spacing: Default::default(),
             acc_base: Default::default(),
             acc_next: Default::default(),
             m: Default::default(),
@@ -200,9 +251,14 @@ impl GemmEngine {
             in_flight: Default::default(),
             ended: Default::default(),
             ended_with: Default::default(),
-            load_delay: Delay::new(2),
-            swap_delay: Delay::new(2),
-            tag_delay: Delay::new(rows + cols + 1),
+            load_delay: Delay::new(latency),
+            loads: Default::default(),
+            swap_delay: Delay::new(latency),
+            act_delay: Delay::new(latency - 2),
+            tag_delay: Delay::new(array_latency + latency - 1),
+            _plain: 1 - packed,
+            _packed: packed,
+            _pairs: rows / 2,
         }
     }
 }
@@ -213,17 +269,14 @@ impl Logic for GemmEngine {
         dff_setup!(
             self,
             clock,
-            loading,
-            load_tiles,
-            load_row,
-            load_step,
+            step_mark,
             shadow_free,
             shadow_full,
             current,
             running,
-            act_base,
             act_next,
-            act_stride,
+            wide,
+            spacing,
             acc_base,
             acc_next,
             m,
@@ -242,20 +295,70 @@ impl Logic for GemmEngine {
         self.pending.clock.next = self.clock.val();
         self.pending.reset.next = self.reset.val();
         self.load_delay.clock.next = self.clock.val();
+        self.act_delay.clock.next = self.clock.val();
         self.swap_delay.clock.next = self.clock.val();
         self.tag_delay.clock.next = self.clock.val();
+
+        // What the feed tells.
+        self.shift.next = false;
+        self.action.next.take = false;
+        self.action.next.position = 0.into();
+        self.action.next.scales = false;
+        self.action.next.indices = false;
+        self.action.next.step = false;
+        self.action.next.bits = 0.into();
+        self.action.next.scaled = false;
+        self.action.next.two_four = false;
+        for i in 0..self._plain {
+            self.feed_ready.next = self.plain_feed[i].ready.val();
+            self.feed_idle.next = self.plain_feed[i].idle.val();
+            self.wgt_read.next = self.plain_feed[i].read.val();
+            self.wgt_row.next = self.plain_feed[i].read_row.val();
+            self.advance.next = true;
+            self.step.next = self.plain_feed[i].step.val();
+            self.tile_done.next = self.plain_feed[i].tile_done.val();
+            self.tile_base.next = self.plain_feed[i].tile_base.val();
+        }
+        for i in 0..self._packed {
+            self.feed_ready.next = self.packed_feed[i].ready.val();
+            self.feed_idle.next = self.packed_feed[i].idle.val();
+            self.wgt_read.next = self.packed_feed[i].read.val();
+            self.wgt_row.next = self.packed_feed[i].read_row.val();
+            self.advance.next = self.packed_feed[i].advance.val();
+            self.shift.next = self.packed_feed[i].shift.val();
+            self.action.next = self.packed_feed[i].action.val();
+            self.step.next = self.packed_feed[i].step.val();
+            self.tile_done.next = self.packed_feed[i].tile_done.val();
+            self.tile_base.next = self.packed_feed[i].tile_base.val();
+        }
 
         // Streaming half: a row is read in every cycle of `row_now`.
         self.tile_start.next = self.current.q.val()
             & (!self.running.q.val())
             & self.shadow_full.q.val()
+            & (self.spacing.q.val() == 0)
             & (!self.wait_empty.q.val());
         self.row_now.next = self.tile_start.val() | self.running.q.val();
         self.last_row.next = (self.tile_start.val() & (self.m.q.val() == 1))
             | (self.running.q.val() & (self.rows_left.q.val() == 1));
         self.finish.next = self.last_row.val() & (self.tiles_left.q.val() == 1);
-        self.act_read.next = self.row_now.val();
-        self.act_row.next = self.act_next.q.val();
+        self.act_now.next.read = self.row_now.val();
+        self.act_now.next.row = self.act_next.q.val();
+        if self.tile_start.val() {
+            self.act_now.next.row = self.tile_base.val();
+        }
+        self.act_now.next.wide = self.wide.q.val();
+        self.act_delay.data_in.next = self.act_now.val();
+        self.act_then.next = self.act_delay.data_out.val();
+        self.act_read.next = self.act_then.val().read;
+        self.act_row.next = self.act_then.val().row;
+        self.act_wide.next = self.act_then.val().wide;
+        if self.spacing.q.val() != 0 {
+            self.spacing.d.next = self.spacing.q.val() - 1;
+        }
+        if self.tile_start.val() {
+            self.spacing.d.next = 3.into();
+        }
         self.busy.next = self.row_now.val();
         self.starved.next = self.current.q.val() & (!self.row_now.val());
         self.tag_now.next.valid = self.row_now.val();
@@ -263,16 +366,15 @@ impl Logic for GemmEngine {
         self.tag_now.next.last = self.finish.val();
         self.tag_now.next.row = self.acc_next.q.val();
         if self.row_now.val() {
-            self.act_next.d.next = self.act_next.q.val() + 1;
+            self.act_next.d.next = self.act_now.val().row + 1;
+            if self.wide.q.val() {
+                self.act_next.d.next = self.act_now.val().row + 2;
+            }
             self.acc_next.d.next = self.acc_next.q.val() + 1;
             self.rows_left.d.next = self.rows_left.q.val() - 1;
             self.running.d.next = !self.last_row.val();
         }
         if self.last_row.val() {
-            self.act_base.d.next =
-                self.act_base.q.val() + bit_cast::<24, 16>(self.act_stride.q.val());
-            self.act_next.d.next =
-                self.act_base.q.val() + bit_cast::<24, 16>(self.act_stride.q.val());
             self.acc_next.d.next = self.acc_base.q.val();
             self.rows_left.d.next = self.m.q.val();
             self.tiles_left.d.next = self.tiles_left.q.val() - 1;
@@ -298,9 +400,7 @@ impl Logic for GemmEngine {
             self.current.d.next = true;
             self.index.d.next = self.streams.data.val().index;
             self.gives.d.next = self.streams.data.val().gives;
-            self.act_base.d.next = self.streams.data.val().act_row;
-            self.act_next.d.next = self.streams.data.val().act_row;
-            self.act_stride.d.next = self.streams.data.val().act_stride;
+            self.wide.d.next = self.streams.data.val().wide;
             self.acc_base.d.next = self.streams.data.val().acc_row;
             self.acc_next.d.next = self.streams.data.val().acc_row;
             self.m.d.next = self.streams.data.val().m;
@@ -313,38 +413,42 @@ impl Logic for GemmEngine {
                 & (self.old_start.val() < self.new_end.val());
         }
 
-        // Weight half: rows of the next tile.
-        self.may_load.next =
-            self.loading.q.val() & (self.shadow_free.q.val() | self.tile_start.val());
-        self.wgt_read.next = self.may_load.val();
-        self.wgt_row.next = self.load_row.q.val();
+        // Weights of the next tile.
+        self.may_step.next = self.shadow_free.q.val() | self.tile_start.val();
+        self.weights.next.row = self.entry.val().wgt_row;
+        self.weights.next.rows = self.entry.val().wgt_rows;
+        self.weights.next.tiles = self.entry.val().k_tiles;
+        self.weights.next.bits = self.entry.val().bits;
+        self.weights.next.two_four = self.entry.val().two_four;
+        self.weights.next.blocks = self.entry.val().blocks;
+        self.weights.next.group = self.entry.val().group;
+        self.weights.next.act_row = self.entry.val().act_row;
+        self.weights.next.act_stride = self.entry.val().act_stride;
         if self.tile_start.val() {
             self.shadow_free.d.next = true;
             self.shadow_full.d.next = false;
         }
-        if self.may_load.val() {
-            self.load_row.d.next = self.load_row.q.val() + 1;
-            self.load_step.d.next = self.load_step.q.val() - 1;
-            if self.load_step.q.val() == 0 {
-                self.load_step.d.next = self.last_step.val();
-                self.load_tiles.d.next = self.load_tiles.q.val() - 1;
-                self.shadow_free.d.next = false;
-                self.shadow_full.d.next = true;
-                if self.load_tiles.q.val() == 1 {
-                    self.loading.d.next = false;
-                }
-            }
+        // One bit for each two rows of the array, which moves on with every step.
+        self.marks.next = 0.into();
+        if self.step.val() {
+            self.marks.next = self.step_mark.q.val();
+            self.step_mark.d.next = self.step_mark.q.val() << 1;
         }
-        // The last row of a command never waits, as it is not the first row of its tile; so the
-        // next command may come with it and its weights follow without a gap.
-        self.may_take.next = self.streams.room.val()
-            & ((!self.loading.q.val())
-                | ((self.load_step.q.val() == 0) & (self.load_tiles.q.val() == 1)));
+        if self.tile_done.val() {
+            self.step_mark.d.next = 1.into();
+            self.shadow_free.d.next = false;
+            self.shadow_full.d.next = true;
+        }
+        self.load_delay.data_in.next = self.marks.val();
+        self.loads.next = self.load_delay.data_out.val();
+        for i in 0..self._pairs {
+            self.load[i].next = self.loads.val().get_bit(i);
+        }
+        self.may_take.next = self.streams.room.val() & self.feed_ready.val();
         self.entry_ready.next = self.may_take.val();
         self.stream.next.index = self.entry.val().index;
         self.stream.next.gives = self.entry.val().gives;
-        self.stream.next.act_row = self.entry.val().act_row;
-        self.stream.next.act_stride = self.entry.val().act_stride;
+        self.stream.next.wide = self.entry.val().two_four;
         self.stream.next.acc_row = self.entry.val().acc_row;
         self.stream.next.m = self.entry.val().m;
         self.stream.next.k_tiles = self.entry.val().k_tiles;
@@ -352,11 +456,20 @@ impl Logic for GemmEngine {
         self.streams.push_data.next = self.stream.val();
         self.entry_taken.next = self.entry_valid.val() & self.may_take.val();
         self.streams.push.next = self.entry_taken.val();
-        if self.entry_taken.val() {
-            self.loading.d.next = true;
-            self.load_tiles.d.next = self.entry.val().k_tiles;
-            self.load_row.d.next = self.entry.val().wgt_row;
-            self.load_step.d.next = self.last_step.val();
+        for i in 0..self._plain {
+            self.plain_feed[i].clock.next = self.clock.val();
+            self.plain_feed[i].reset.next = self.reset.val();
+            self.plain_feed[i].start.next = self.entry_taken.val();
+            self.plain_feed[i].entry.next = self.weights.val();
+            self.plain_feed[i].may_step.next = self.may_step.val();
+        }
+        for i in 0..self._packed {
+            self.packed_feed[i].clock.next = self.clock.val();
+            self.packed_feed[i].reset.next = self.reset.val();
+            self.packed_feed[i].start.next = self.entry_taken.val();
+            self.packed_feed[i].entry.next = self.weights.val();
+            self.packed_feed[i].may_step.next = self.may_step.val();
+            self.packed_feed[i].header.next = self.header.val();
         }
 
         // Ends, in the order of the beginnings.
@@ -372,21 +485,19 @@ impl Logic for GemmEngine {
         if self.added_last.val() & (!self.finish.val()) {
             self.in_flight.d.next = self.in_flight.q.val() - 1;
         }
-        self.idle.next = (!self.loading.q.val())
+        self.idle.next = self.feed_idle.val()
             & (!self.current.q.val())
             & (!self.streams.valid.val())
             & (self.in_flight.q.val() == 0)
             & (!self.ended.q.val());
 
-        self.load_delay.data_in.next =
-            self.may_load.val() & (self.load_step.q.val() == self.last_step.val());
-        self.load.next = self.load_delay.data_out.val();
         self.swap_delay.data_in.next = self.tile_start.val();
         self.swap.next = self.swap_delay.data_out.val();
         self.tag_delay.data_in.next = self.tag_now.val();
         self.tag.next = self.tag_delay.data_out.val();
         if self.reset.val() {
-            self.loading.d.next = false;
+            self.step_mark.d.next = 1.into();
+            self.spacing.d.next = 0.into();
             self.shadow_free.d.next = true;
             self.shadow_full.d.next = false;
             self.current.d.next = false;
@@ -394,7 +505,6 @@ impl Logic for GemmEngine {
             self.wait_empty.d.next = false;
             self.in_flight.d.next = 0.into();
             self.ended.d.next = false;
-            self.load_step.d.next = self.last_step.val();
         }
     }
 }

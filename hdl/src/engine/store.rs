@@ -26,6 +26,8 @@ pub struct GroupTag {
     pub last: Bit,
     /// Code of the output format.
     pub format: Bits<2>,
+    /// Sums count as zero.
+    pub zero: Bit,
     /// Which group of its row.
     pub part: Bits<4>,
 }
@@ -42,7 +44,7 @@ pub struct GroupTag {
 /// ```
 ///
 /// * One group (`port_bytes / 4` values) is read a cycle while the accumulators are free and
-///   fewer than 32 groups are on their way. A line holds one group of int32, two of int16, four
+///   fewer than 32 groups are on their way. Sums that count as zero are not read. A line holds one group of int32, two of int16, four
 ///   of int8; the last line of a command may hold fewer: `w_quarters` tells which quarters count.
 /// * Bursts come from a [`BurstCutter`].
 /// * `done` comes when the accumulators have been read (`release`), or when memory has answered
@@ -121,6 +123,7 @@ pub struct StoreEngine {
     gives: DFF<Bits<16>>,
     release: DFF<Bit>,
     format: DFF<Bits<2>>,
+    zero: DFF<Bit>,
     row: DFF<Bits<16>>,
     rows_left: DFF<Bits<16>>,
     part: DFF<Bits<4>>,
@@ -135,6 +138,7 @@ pub struct StoreEngine {
     credit_back: Signal<Local, Bit>,
     completes: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
+    may_read: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     row_end: Signal<Local, Bit>,
     read_end: Signal<Local, Bit>,
@@ -231,6 +235,7 @@ impl StoreEngine {
             gives: Default::default(),
             release: Default::default(),
             format: Default::default(),
+            zero: Default::default(),
             row: Default::default(),
             rows_left: Default::default(),
             part: Default::default(),
@@ -247,6 +252,7 @@ impl StoreEngine {
             credit_back: Default::default(),
             completes: Default::default(),
             free: Default::default(),
+            may_read: Default::default(),
             taken: Default::default(),
             row_end: Default::default(),
             read_end: Default::default(),
@@ -311,6 +317,7 @@ impl Logic for StoreEngine {
             gives,
             release,
             format,
+            zero,
             row,
             rows_left,
             part,
@@ -347,9 +354,10 @@ impl Logic for StoreEngine {
             self.cutter.burst_valid.val() & self.bursts.room.val() & self.owners.room.val();
 
         // Reading half: one group of one row a cycle.
-        self.acc_read.next = self.reading.q.val() & (self.credits.q.val() != 0);
+        self.may_read.next = self.reading.q.val() & (self.credits.q.val() != 0);
+        self.acc_read.next = self.may_read.val() & (!self.zero.q.val());
         self.acc_row.next = self.row.q.val();
-        self.taken.next = self.acc_read.val() & self.acc_ready.val();
+        self.taken.next = self.may_read.val() & (self.acc_ready.val() | self.zero.q.val());
         self.params_read.next = self.taken.val();
         self.column_row.next = self.column_base.q.val() + bit_cast::<24, 4>(self.part.q.val());
         self.scale_row.next = self.scale_next.q.val();
@@ -358,6 +366,7 @@ impl Logic for StoreEngine {
         self.tag_now.next.valid = self.taken.val();
         self.tag_now.next.last = self.read_end.val();
         self.tag_now.next.format = self.format.q.val();
+        self.tag_now.next.zero = self.zero.q.val();
         self.tag_now.next.part = self.part.q.val();
         if self.taken.val() {
             self.part.d.next = self.part.q.val() + 1;
@@ -381,6 +390,9 @@ impl Logic for StoreEngine {
                     if self.read_tag.val().part == self.part_number[p].val() {
                         self.chosen[i].next = self.acc_data[p * l + i].val();
                     }
+                }
+                if self.read_tag.val().zero {
+                    self.chosen[i].next = 0.into();
                 }
                 self.lane[i].clock.next = self.clock.val();
                 self.lane[i].acc.next = self.chosen[i].val();
@@ -571,6 +583,7 @@ impl Logic for StoreEngine {
             self.gives.d.next = self.entry.val().gives;
             self.release.d.next = self.entry.val().release;
             self.format.d.next = self.entry.val().format;
+            self.zero.d.next = self.entry.val().zero;
             self.row.d.next = self.entry.val().acc_row;
             self.rows_left.d.next = self.entry.val().m;
             self.part.d.next = 0.into();

@@ -2,7 +2,7 @@
 
 use isa::command::{
     ADDRESS_BITS, Buffer, COMMAND_BYTES, COMMAND_WORDS, GEMM_FIELDS, HEADER_FIELDS, LOAD_FIELDS,
-    Opcode, STORE_FIELDS,
+    MAX_GROUP, Opcode, STORE_FIELDS,
 };
 use isa::config::Config;
 use isa::error::ErrorCode;
@@ -92,7 +92,12 @@ pub struct Check {
     submission_reserved: DFF<Bit>,
     load_product: DFF<Bits<32>>,
     gemm_product: DFF<Bits<32>>,
-    tiles_less_one: Signal<Local, Bits<16>>,
+    further_tiles: Signal<Local, Bits<16>>,
+    plain: DFF<Bit>,
+    plain_rows: Signal<Local, Bits<34>>,
+    wrong_rows: DFF<Bit>,
+    lacks: DFF<Bit>,
+    act_height: Signal<Local, Bits<34>>,
     // Stage 2: ends.
     load_end: DFF<Bits<33>>,
     act_end: DFF<Bits<34>>,
@@ -110,8 +115,13 @@ pub struct Check {
     _port_bits_end: usize,
     _port_shift: u64,
     _port_shift_end: u64,
-    _row_bits: u64,
-    _row_bits_end: u64,
+    has_narrow: Constant<Bit>,
+    has_groups: Constant<Bit>,
+    has_two_four: Constant<Bit>,
+    has_blocks: Constant<Bit>,
+    max_group: Constant<Bits<4>>,
+    _pair_bits: u64,
+    _pair_bits_end: u64,
 }
 
 impl Check {
@@ -178,7 +188,12 @@ impl Check {
             submission_reserved: Default::default(),
             load_product: Default::default(),
             gemm_product: Default::default(),
-            tiles_less_one: Default::default(),
+            further_tiles: Default::default(),
+            plain: Default::default(),
+            plain_rows: Default::default(),
+            wrong_rows: Default::default(),
+            lacks: Default::default(),
+            act_height: Default::default(),
             load_end: Default::default(),
             act_end: Default::default(),
             wgt_end: Default::default(),
@@ -194,8 +209,13 @@ impl Check {
             _port_bits_end: port_bits as usize + 1,
             _port_shift: u64::from(port_bits),
             _port_shift_end: u64::from(port_bits) + 1,
-            _row_bits: u64::from(shape.rows.ilog2()),
-            _row_bits_end: u64::from(shape.rows.ilog2()) + 1,
+            has_narrow: Constant::new(shape.datapaths.narrow),
+            has_groups: Constant::new(shape.datapaths.groups),
+            has_two_four: Constant::new(shape.datapaths.two_four),
+            has_blocks: Constant::new(shape.datapaths.blocks),
+            max_group: Constant::new(u64::from(MAX_GROUP).into()),
+            _pair_bits: u64::from(shape.rows.ilog2() - 1),
+            _pair_bits_end: u64::from(shape.rows.ilog2()),
         }
     }
 }
@@ -210,6 +230,9 @@ impl Logic for Check {
             submission_reserved,
             load_product,
             gemm_product,
+            plain,
+            wrong_rows,
+            lacks,
             load_end,
             act_end,
             wgt_end,
@@ -247,18 +270,37 @@ impl Logic for Check {
         }
         self.submission_reserved.d.next = self.bits_submission[16].val();
         self.load_product.d.next = self.fields.load_rows.val() * self.fields.load_row_lines.val();
-        self.tiles_less_one.next = self.fields.gemm_k_tiles.val() - 1;
-        self.gemm_product.d.next = self.tiles_less_one.val() * self.fields.gemm_act_stride.val();
+        // With blocks, the stream names the tiles.
+        self.further_tiles.next = self.fields.gemm_k_tiles.val() - 1;
+        if self.fields.gemm_blocks.val() == 1 {
+            self.further_tiles.next = 0.into();
+        }
+        self.gemm_product.d.next = self.further_tiles.val() * self.fields.gemm_act_stride.val();
+        self.plain.d.next = (self.fields.gemm_weight_bits.val() == 8)
+            & (self.fields.gemm_two_four.val() == 0)
+            & (self.fields.gemm_blocks.val() == 0)
+            & (self.fields.gemm_group.val() == 0);
+        self.lacks.d.next = ((self.fields.gemm_weight_bits.val() != 8) & (!self.has_narrow.val()))
+            | ((self.fields.gemm_two_four.val() == 1) & (!self.has_two_four.val()))
+            | ((self.fields.gemm_blocks.val() == 1) & (!self.has_blocks.val()))
+            | ((self.fields.gemm_group.val() != 0) & (!self.has_groups.val()));
+        for k in self._pair_bits..self._pair_bits_end {
+            self.plain_rows.next = bit_cast::<34, 16>(self.fields.gemm_k_tiles.val()) << k;
+        }
+        self.wrong_rows.d.next =
+            self.plain_rows.val() != bit_cast::<34, 24>(self.fields.gemm_wgt_rows.val());
 
         self.load_end.d.next = bit_cast::<33, 32>(self.load_product.q.val())
             + bit_cast::<33, 24>(self.fields.load_dst_line.val());
-        self.act_wide.next = bit_cast::<34, 24>(self.fields.gemm_act_row.val())
-            + bit_cast::<34, 16>(self.fields.gemm_m.val());
-        self.act_end.d.next = self.act_wide.val() + bit_cast::<34, 32>(self.gemm_product.q.val());
-        for k in self._row_bits..self._row_bits_end {
-            self.wgt_end.d.next = (bit_cast::<34, 16>(self.fields.gemm_k_tiles.val()) << k)
-                + bit_cast::<34, 24>(self.fields.gemm_wgt_row.val());
+        self.act_height.next = bit_cast::<34, 16>(self.fields.gemm_m.val());
+        if self.fields.gemm_two_four.val() == 1 {
+            self.act_height.next = bit_cast::<34, 16>(self.fields.gemm_m.val()) << 1;
         }
+        self.act_wide.next =
+            bit_cast::<34, 24>(self.fields.gemm_act_row.val()) + self.act_height.val();
+        self.act_end.d.next = self.act_wide.val() + bit_cast::<34, 32>(self.gemm_product.q.val());
+        self.wgt_end.d.next = bit_cast::<34, 24>(self.fields.gemm_wgt_rows.val())
+            + bit_cast::<34, 24>(self.fields.gemm_wgt_row.val());
         self.gemm_acc_end.d.next = bit_cast::<34, 16>(self.fields.gemm_acc_row.val())
             + bit_cast::<34, 16>(self.fields.gemm_m.val());
         self.store_acc_end.d.next = bit_cast::<34, 16>(self.fields.store_acc_row.val())
@@ -302,12 +344,29 @@ impl Logic for Check {
             {
                 self.verdict.d.next = self.buffer_range.val();
             }
-            if (self.fields.gemm_m.val() == 0) | (self.fields.gemm_k_tiles.val() == 0) {
+            if (self.fields.gemm_two_four.val() == 1)
+                & (self.fields.gemm_act_row.val().get_bit(0)
+                    | self.fields.gemm_act_stride.val().get_bit(0))
+            {
+                self.verdict.d.next = self.misaligned.val();
+            }
+            if (self.fields.gemm_m.val() == 0)
+                | (self.fields.gemm_k_tiles.val() == 0)
+                | (self.fields.gemm_wgt_rows.val() == 0)
+            {
                 self.verdict.d.next = self.zero_shape.val();
             }
-            if (self.fields.gemm_weight_format.val() != 0) | (self.fields.gemm_sparsity.val() != 0)
-            {
+            if self.plain.q.val() & self.wrong_rows.q.val() {
+                self.verdict.d.next = self.bad_operand.val();
+            }
+            if self.lacks.q.val() {
                 self.verdict.d.next = self.unsupported.val();
+            }
+            if (self.fields.gemm_weight_bits.val() < 2)
+                | (self.fields.gemm_weight_bits.val() > 8)
+                | (self.fields.gemm_group.val() > self.max_group.val())
+            {
+                self.verdict.d.next = self.bad_operand.val();
             }
         } else {
             if (self.store_acc_end.q.val() > self.acc_rows.val())
@@ -368,6 +427,11 @@ impl Logic for Check {
         self.gemm.next.act_row = self.fields.gemm_act_row.val();
         self.gemm.next.act_stride = self.fields.gemm_act_stride.val();
         self.gemm.next.wgt_row = self.fields.gemm_wgt_row.val();
+        self.gemm.next.wgt_rows = self.fields.gemm_wgt_rows.val();
+        self.gemm.next.bits = self.fields.gemm_weight_bits.val();
+        self.gemm.next.two_four = self.fields.gemm_two_four.val() == 1;
+        self.gemm.next.blocks = self.fields.gemm_blocks.val() == 1;
+        self.gemm.next.group = self.fields.gemm_group.val();
         self.gemm.next.acc_row = self.fields.gemm_acc_row.val();
         self.gemm.next.m = self.fields.gemm_m.val();
         self.gemm.next.k_tiles = self.fields.gemm_k_tiles.val();
@@ -381,6 +445,7 @@ impl Logic for Check {
         self.store.next.column_row = self.fields.store_column_row.val();
         self.store.next.row_index = self.fields.store_row_index.val();
         self.store.next.release = self.fields.store_release.val() == 1;
+        self.store.next.zero = self.fields.store_zero.val() == 1;
         self.commands.next = self.fields.submission_commands.val();
         self.tag.next = self.fields.submission_tag.val();
     }

@@ -10,7 +10,7 @@ use rust_hdl_widgets::dff_setup;
 use super::bank::Bank;
 
 /// Registers that the card has once, in the order in which [`Registers`] gives their values.
-const READ: [u32; 18] = [
+const READ: [u32; 19] = [
     regs::ID,
     regs::VERSION,
     regs::CAP_ARRAY,
@@ -23,6 +23,7 @@ const READ: [u32; 18] = [
     regs::CAP_DATAPATHS,
     regs::CAP_QUEUES,
     regs::CAP_CARD_MEMORY,
+    regs::CAP_BLOCK,
     regs::CONTROL,
     regs::STATUS,
     regs::ERROR,
@@ -31,7 +32,7 @@ const READ: [u32; 18] = [
     regs::COUNTER_CONTROL,
 ];
 /// How many of [`READ`] come before `CONTROL`: they never change.
-const FIXED: usize = 12;
+const FIXED: usize = 13;
 
 /// The register window of `isa::regs`.
 ///
@@ -275,22 +276,22 @@ impl Logic for Registers {
         for i in 0..self._fixed {
             self.value[i].next = self.fixed[i].val();
         }
-        self.value[12].next = 0.into();
-        if self.resetting.q.val() {
-            self.value[12].next = 4.into();
-        }
         self.value[13].next = 0.into();
-        if self.fatal.val() {
+        if self.resetting.q.val() {
             self.value[13].next = 4.into();
-        } else if self.busy.val() {
-            self.value[13].next = 2.into();
         }
-        self.value[14].next = self.last_error.val();
-        self.value[15].next = self.watchdog_cycles.q.val();
-        self.value[16].next = self.link_cycles.q.val();
-        self.value[17].next = 0.into();
+        self.value[14].next = 0.into();
+        if self.fatal.val() {
+            self.value[14].next = 4.into();
+        } else if self.busy.val() {
+            self.value[14].next = 2.into();
+        }
+        self.value[15].next = self.last_error.val();
+        self.value[16].next = self.watchdog_cycles.q.val();
+        self.value[17].next = self.link_cycles.q.val();
+        self.value[18].next = 0.into();
         if self.freeze.q.val() {
-            self.value[17].next = 2.into();
+            self.value[18].next = 2.into();
         }
         self.found.next = 0.into();
         for i in 0..self._registers {
@@ -319,18 +320,18 @@ impl Logic for Registers {
         // Writes.
         self.clear.d.next = false;
         if self.write.val() {
-            if (self.at.val() == self.offset[12].val()) & self.written.val().get_bit(2) {
+            if (self.at.val() == self.offset[13].val()) & self.written.val().get_bit(2) {
                 self.resetting.d.next = true;
             }
-            if self.at.val() == self.offset[15].val() {
+            if self.at.val() == self.offset[16].val() {
                 self.watchdog_cycles.d.next =
                     (self.watchdog_cycles.q.val() & self.kept.val()) | self.written.val();
             }
-            if self.at.val() == self.offset[16].val() {
+            if self.at.val() == self.offset[17].val() {
                 self.link_cycles.d.next =
                     (self.link_cycles.q.val() & self.kept.val()) | self.written.val();
             }
-            if (self.at.val() == self.offset[17].val()) & self.mask.val().get_bit(0) {
+            if (self.at.val() == self.offset[18].val()) & self.mask.val().get_bit(0) {
                 self.clear.d.next = self.written.val().get_bit(0);
                 self.freeze.d.next = self.written.val().get_bit(1);
             }

@@ -147,6 +147,8 @@ impl Logic for Accumulators {
             read_high_2
         );
         self.low.clock.next = self.clock.val();
+        self.low.advance.next = true;
+        self.high.advance.next = true;
         self.high.clock.next = self.clock.val();
         self.tag_high.next = self.tag_row.val() >= self.half.val();
         self.read_high.next = self.read_row.val() >= self.half.val();

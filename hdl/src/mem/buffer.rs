@@ -9,13 +9,15 @@ use rust_hdl_core::prelude::*;
 /// ```text
 ///                +----------+
 /// write, line  ->|          |<- read, read_row
-/// write_data   ->|  Buffer  |-> read_data   (2 cycles after `read`)
+/// write_data   ->|  Buffer  |<- advance
+///                |          |-> read_data   (2 cycles after `read`)
 ///                +----------+
 /// ```
 ///
 /// Line `l` is the bytes from `l * write_bytes` on, row `r` those from `r * read_bytes` on. A row
 /// that is read in the cycle in which a part of it is written is the old one. Address bits beyond
-/// the depth are ignored. Built of 32-bit lanes with a registered output, as block memories of
+/// the depth are ignored. Where `advance` is not always high, a row waits in front of the output
+/// register until it is, or until the next is read. Built of 32-bit lanes with a registered output, as block memories of
 /// FPGAs want it.
 #[derive(LogicBlock)]
 pub struct Buffer {
@@ -31,6 +33,8 @@ pub struct Buffer {
     pub read: Signal<In, Bit>,
     /// Row to read.
     pub read_row: Signal<In, Bits<24>>,
+    /// The output register takes the row that was read last.
+    pub advance: Signal<In, Bit>,
     /// 32-bit words of the row, lowest address first.
     pub read_data: Vec<Signal<Out, Bits<32>>>,
     _bytes: usize,
@@ -47,6 +51,7 @@ impl Buffer {
             write_data: (0..write_bytes / 4).map(|_| Signal::default()).collect(),
             read: Default::default(),
             read_row: Default::default(),
+            advance: Default::default(),
             read_data: (0..read_bytes / 4).map(|_| Signal::default()).collect(),
             _bytes: bytes,
         }
@@ -98,7 +103,7 @@ impl Logic for Buffer {
         }
         let _ = writeln!(code, "  end\nend");
         if read_parts == 0 {
-            let _ = writeln!(code, "always @(posedge clock) begin");
+            let _ = writeln!(code, "always @(posedge clock) if (advance) begin");
             for lane in 0..lanes {
                 let _ = writeln!(code, "  read_data_{lane} <= fetched_{lane};");
             }
@@ -111,7 +116,7 @@ impl Logic for Buffer {
                 "  if (read) part <= {};",
                 bits("read_row", 0, read_parts)
             );
-            let _ = writeln!(code, "  case (part)");
+            let _ = writeln!(code, "  if (advance) case (part)");
             for part in 0..lanes / read_words {
                 let label = if part + 1 == lanes / read_words {
                     "default".to_string()

@@ -50,14 +50,30 @@ const GEMM: &[Check] = &[
     OPCODE,
     RESERVED,
     check(
-        ErrorCode::Unsupported,
-        "`weight_format` and `sparsity` are zero on this card",
+        ErrorCode::BadOperand,
+        "`weight_bits` is 2 to 8, `group` 0 to 6",
     ),
-    check(ErrorCode::ZeroShape, "`m` and `k_tiles` are not zero"),
+    check(
+        ErrorCode::Unsupported,
+        "the card has the datapaths: `CAP_DATAPATHS`",
+    ),
+    check(
+        ErrorCode::BadOperand,
+        "in plain int8 (8 bits, no groups, nothing sparse), `wgt_rows` is `k_tiles * rows / 2`",
+    ),
+    check(
+        ErrorCode::ZeroShape,
+        "`m`, `k_tiles` and `wgt_rows` are not zero",
+    ),
+    check(
+        ErrorCode::Misaligned,
+        "in 2:4, `act_row` and `act_stride` are even",
+    ),
     check(
         ErrorCode::BufferRange,
-        "`act_row + (k_tiles - 1) * act_stride + m` is at most the rows of the activation buffer, \
-         `wgt_row + k_tiles * rows` at most those of the weight buffer, \
+        "`act_row + (k_tiles - 1) * act_stride + m` (with blocks `act_row + m`; in 2:4 with \
+         `2 * m` for `m`) is at most the rows of the activation buffer, \
+         `wgt_row + wgt_rows` at most those of the weight buffer, \
          `acc_row + m` at most those of the accumulators",
     ),
 ];

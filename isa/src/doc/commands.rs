@@ -24,10 +24,20 @@ K. For every row `i` below `m` and every column `j` below `cols`:
 ```text
 sum[acc_row + i][j] = (accumulate ? sum[acc_row + i][j] : 0)
     + sum over t < k_tiles, k < rows of
-        activations[act_row + t * act_stride + i][k] * weights[wgt_row + t * rows + k][j]
+        activations[act_row + t * act_stride + i][k] * weight[t][k][j]
 ```
 
-Activations and weights are int8, sums int32 and wrap modulo 2^32.";
+Activations and weights are int8, sums int32 and wrap modulo 2^32. The weights are a \
+[stream](#streams-of-weights) of `wgt_rows` rows of the weight buffer from row `wgt_row` on. Two \
+kinds of sparse weights change the sum:
+
+- **2:4.** A tile covers `2 * rows` values of K, so `k` runs to there, and a row of it fills two rows \
+of the activation buffer, the first of them `act_row + t * act_stride + 2 * i`.
+- **Blocks.** Only some tiles are stored, `k_tiles` of them, and `t` is what the header of each says. \
+Tiles that are not stored cost neither cycles nor bytes. A tile of activations beyond the end of the \
+buffer is one from its beginning: addresses count modulo its size.
+
+On a card with packed products a weight of -128 counts as -127.";
 
 const GEMM_EFFECT: &str = "\
 Accumulator rows `acc_row` to `acc_row + m - 1` hold the sums. Commands on the array behave as if \
@@ -38,7 +48,8 @@ const STORE_MEANING: &str = "\
 Writes accumulator rows `acc_row` to `acc_row + m - 1` to memory as one contiguous `m x cols` \
 matrix, row-major, in one of three formats. The raw format writes the int32 sums. The others \
 requantise: row `i`, column `j` uses row scale `row_index + i` and entry `j` of row `column_row` of \
-the column parameters (see [number formats](#number-formats)).";
+the column parameters (see [number formats](#number-formats)). With `zero` all sums count as 0: the \
+result where every block of the weights is zero, without a GEMM.";
 
 const STORE_EFFECT: &str = "\
 `m * cols` values stand at `dst`. Of the last line only the bytes that exist are written. A write \

@@ -45,7 +45,8 @@ Words used on this page:
 | reserved | a bit that no table names; it must be zero |
 
 Contents: [programs and tokens](#programs-and-tokens) · [LOAD](#load) · [GEMM](#gemm) · \
-[STORE](#store) · [data layout](#layout-of-data) · [number formats](#number-formats) · \
+[STORE](#store) · [data layout](#layout-of-data) · [streams of weights](#streams-of-weights) · \
+[number formats](#number-formats) · \
 [queue pair](#queue-pair) · [error codes](#error-codes) · [registers](#registers) · \
 [counters](#counters)
 ";

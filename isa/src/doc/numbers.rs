@@ -19,9 +19,10 @@ of `cols` values, and fills what is left over with zeros:
 - **Activations.** Tile `t` of K is a block of rows of `rows` bytes; row `i` holds \
 `A[i][t * rows]` to `A[i][t * rows + rows - 1]`. Blocks of different tiles lie `act_stride` rows \
 apart in the buffer.
-- **Weights.** For one tile column `n` of N, row `k` holds `B[k][n * cols]` to \
-`B[k][n * cols + cols - 1]`, for all of K in order. So `k_tiles * rows` rows in a row are what one \
-GEMM wants.
+- **Weights.** For one tile column `n` of N, plain int8 weights are `B[k][n * cols]` to \
+`B[k][n * cols + cols - 1]` for all of K in order; a row of the buffer holds two values of K. So \
+`k_tiles * rows / 2` rows one after the other are what one GEMM wants. Other weights lie in \
+[streams](#streams-of-weights).
 - **Result.** STORE writes the tile `C[i][n * cols ..]` as a contiguous `m x cols` matrix.
 ";
 
@@ -39,6 +40,38 @@ and the bias are added without overflow; `saturate` clamps the sum to the range 
 format. `isa::numerics::requantize` is the definition.
 ";
 
+const STREAMS: &str = "
+## Streams of weights
+
+The weights of a GEMM are a stream of **units** of `2 * cols` bits, one bit for each weight that \
+enters the array in a cycle. Bit 0 of the first byte comes first; a row of the weight buffer holds \
+eight units. A stream begins with a row of the buffer. What follows its last tile is ignored; one \
+that needs more rows than it has gets its last row again and again.
+
+For each stored tile of K, `rows` rows of `cols` codes (of 2:4: those that are kept):
+
+1. With `blocks`, a header of 16 bits in whole units: bits 14:0 tell which tile of K it is, bit 15 \
+that scales follow. Scales of the first tile follow in any case.
+2. With `group`, where a group begins (without blocks: at every `2^(group - 1)`-th tile): `cols` \
+scales, a byte each, in 4 units. Tiles up to the next scales use them.
+3. `rows / 2` steps of two rows. In 2:4, the indices of four steps (of two, in an array of four \
+rows) stand before the first of them.
+
+A step of 8-bit weights is `2 * cols` bytes, the first row first. A step of `b`-bit weights is `b` \
+units, the lowest bit first: bit `r * cols + j` of unit `i` is bit `i` of the code of row `r` of the \
+two, column `j`. The indices of a step are two units, the lower bit first, in the same order.
+
+A code is a signed number of `weight_bits` bits. The weight is:
+
+```text
+without groups   code
+with groups      saturate(floor((code * scale + 4) / 8))      saturated to -127 to 127
+```
+
+So a scale counts in eighths. In 2:4, row `r` of step `s` meets the activation `4 * s + index` of \
+its tile. `isa::weights` holds the definitions, an encoder and a decoder.
+";
+
 pub(super) fn write(out: &mut String) {
     out.push_str("\n## Layout of data\n\nOn chip:\n\n");
     let default = Config::default();
@@ -48,7 +81,7 @@ pub(super) fn write(out: &mut String) {
         Buffer::ALL.map(|buffer| {
             let (holds, row) = match buffer {
                 Buffer::Activations => ("activations, int8", "`rows` bytes"),
-                Buffer::Weights => ("weights, int8", "`cols` bytes"),
+                Buffer::Weights => ("weights", "`2 * cols` bytes"),
                 Buffer::Columns => ("column parameters", "`cols` entries of 8 bytes"),
                 Buffer::Rows => ("row scales", "one entry of 4 bytes"),
             };
@@ -66,6 +99,7 @@ by STORE only.\n",
         default.acc_rows
     ));
     out.push_str(LAYOUT);
+    out.push_str(STREAMS);
     out.push_str("\n## Number formats\n\nWhat STORE writes, little-endian:\n\n");
     table(
         out,

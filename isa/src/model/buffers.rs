@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::error::ErrorCode;
 use crate::format::OutputFormat;
 use crate::model::Memory;
+use crate::model::tiles::Tiles;
 use crate::numerics::{ColumnParam, Dyadic, requantize};
 
 /// The memories of a card. Operands of the methods have passed [`Command::check`].
@@ -52,16 +53,27 @@ impl Buffers {
 
     pub(super) fn gemm(&mut self, gemm: &Gemm) -> Result<(), ErrorCode> {
         let (rows, cols) = (self.config.rows as usize, self.config.cols as usize);
+        let row_bytes = 2 * cols;
+        let first = gemm.wgt_row as usize * row_bytes;
+        let stream = self.bytes[Buffer::Weights as usize]
+            .get(first..first + gemm.wgt_rows as usize * row_bytes)
+            .ok_or(ErrorCode::BufferRange)?;
+        let mut tiles = Tiles::new(gemm.stream(), &self.config, stream);
+        let act_step = gemm.act_step() as usize;
+        // The width of a row of a tile, and the rows of the buffer, of which tiles that the stream
+        // names may lie beyond the end.
+        let span = rows * act_step;
+        let mask = self.config.act_rows as usize - 1;
         for tile in 0..usize::from(gemm.k_tiles) {
-            let first_weight = (gemm.wgt_row as usize + tile * rows) * cols;
-            let weights = self.bytes[Buffer::Weights as usize]
-                .get(first_weight..first_weight + rows * cols)
-                .ok_or(ErrorCode::BufferRange)?;
+            let (number, weights) = tiles.next_tile();
             let replace = tile == 0 && gemm.accumulate == 0;
             for row in 0..usize::from(gemm.m) {
-                let act_row = gemm.act_row as usize + tile * usize::from(gemm.act_stride) + row;
+                let act_row = gemm.act_row as usize
+                    + usize::from(number) * usize::from(gemm.act_stride)
+                    + row * act_step;
+                let first_act = (act_row & mask) * rows;
                 let acts = self.bytes[Buffer::Activations as usize]
-                    .get(act_row * rows..(act_row + 1) * rows)
+                    .get(first_act..first_act + span)
                     .ok_or(ErrorCode::BufferRange)?;
                 let acc_row = usize::from(gemm.acc_row) + row;
                 let sums = self
@@ -74,7 +86,7 @@ impl Buffers {
                 for (act, weight_row) in acts.iter().zip(weights.chunks_exact(cols)) {
                     let act = i32::from(*act as i8);
                     for (sum, weight) in sums.iter_mut().zip(weight_row) {
-                        *sum = sum.wrapping_add(act * i32::from(*weight as i8));
+                        *sum = sum.wrapping_add(act * i32::from(*weight));
                     }
                 }
             }
@@ -105,7 +117,8 @@ impl Buffers {
                     OutputFormat::I32 => ColumnParam::default(),
                     _ => self.column_param(usize::from(store.column_row) * cols + col)?,
                 };
-                let value = requantize(*sum, scale, column, format);
+                let sum = if store.zero == 1 { 0 } else { *sum };
+                let value = requantize(sum, scale, column, format);
                 out.extend_from_slice(&value.to_le_bytes()[..format.bytes()]);
             }
         }

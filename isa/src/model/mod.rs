@@ -52,6 +52,7 @@ mod memory;
 mod queue;
 mod registers;
 mod schedule;
+mod tiles;
 
 pub use card::{Card, Outcome};
 pub use memory::{Memory, SliceMemory};

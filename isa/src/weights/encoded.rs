@@ -156,7 +156,7 @@ impl Encoded<'_> {
 
     /// Row of the matrix that a code stands for; may lie beyond the end in the last four of a 2:4
     /// matrix.
-    fn row_of(&self, kept: usize, column: usize) -> usize {
+    pub(super) fn row_of(&self, kept: usize, column: usize) -> usize {
         match self.indices {
             Some(indices) => kept / 2 * 4 + usize::from(indices[kept * self.n + column]),
             None => kept,

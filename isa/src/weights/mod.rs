@@ -6,7 +6,17 @@
 //! matrix, on the card and on the CPU, gives the integers of the product with that dense matrix.
 
 mod encoded;
+#[cfg(feature = "alloc")]
+mod pack;
+mod stream;
 mod widen;
 
 pub use encoded::{Blocks, Encoded, FormatError};
+#[cfg(feature = "alloc")]
+pub use pack::PackedColumn;
+#[cfg(feature = "alloc")]
+pub use stream::StreamWriter;
+pub use stream::{
+    HEADER_SCALES, INDEX_STEPS, SCALE_UNITS, Step, StreamFormat, StreamReader, header,
+};
 pub use widen::{GROUPS, SCALE_ONE, code_range, widen};

@@ -14,6 +14,7 @@ use isa::error::ErrorCode;
 use isa::pci::REGISTER_BAR;
 use isa::queue::{COMPLETION_BYTES, COMPLETION_WORDS, Completion, Submission};
 use isa::regs;
+use isa::weights::StreamFormat;
 use pcie::config_space::registers as at;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use sim::dma::{Backing, Permissions};
@@ -281,12 +282,14 @@ pub fn program(data: u64, out: u64) -> Vec<Command> {
         signal,
         operation,
     };
-    let gemm = Operation::Gemm(Gemm {
+    let gemm = Gemm {
         act_stride: 4,
         m: 4,
         k_tiles: 1,
+        wgt_rows: 2,
         ..Gemm::default()
-    });
+    };
+    let gemm = Operation::Gemm(gemm.with_stream(StreamFormat::PLAIN));
     let store = Operation::Store(Store {
         dst: out,
         m: 4,

@@ -27,7 +27,7 @@ pub(crate) fn configs() -> Vec<Config> {
     let small = |rows: u32, cols: u32, port_bytes: u32| Config {
         port_bytes,
         act_rows: (port_bytes * 16 / rows).max(16),
-        wgt_rows: (2 * rows).max(16),
+        wgt_rows: rows.max(16),
         acc_rows: 16,
         column_rows: 16,
         row_scales: (port_bytes * 4).max(16),
@@ -42,7 +42,7 @@ pub(crate) fn configs() -> Vec<Config> {
     ]);
     list.push(Config {
         act_rows: 256,
-        wgt_rows: 64,
+        wgt_rows: 32,
         acc_rows: 64,
         row_scales: 128,
         ..Config::with_array(16, 16)
@@ -60,7 +60,7 @@ fn config() -> impl Strategy<Value = Config> {
 fn shape(most: usize) -> impl Strategy<Value = Shape> {
     let side = move || prop_oneof![Just(1), 1..=most, 1..=most / 4];
     let format = proptest::sample::select(OutputFormat::ALL.to_vec());
-    (side(), side(), side(), format).prop_map(|(m, k, n, format)| Shape { m, k, n, format })
+    (side(), side(), side(), format).prop_map(|(m, k, n, format)| Shape::plain(m, k, n, format))
 }
 
 fn verify(program: &Program, config: &Config) -> Result<(), TestCaseError> {
@@ -87,7 +87,7 @@ proptest! {
     ) {
         let jobs: Vec<_> = shapes.iter().map(|shape| {
             let list = candidates(shape, &config);
-            (*shape, list[pick.index(list.len())])
+            (*shape, list[pick.index(list.len())], None)
         }).collect();
         let program = compile(&jobs, &config, &Timing::default());
         verify(&program, &config)?;
@@ -96,7 +96,7 @@ proptest! {
     #[test]
     fn the_bound_of_commands_holds(config in config(), shape in shape(120)) {
         for tiling in candidates(&shape, &config) {
-            let program = compile(&[(shape, tiling)], &config, &Timing::default());
+            let program = compile(&[(shape, tiling, None)], &config, &Timing::default());
             let bound = program.jobs[0].geometry.most_commands();
             prop_assert!(program.commands.len() <= bound, "{} > {bound}: {tiling:?}", program.commands.len());
         }
@@ -106,14 +106,9 @@ proptest! {
 #[test]
 fn the_detector_sees_a_missing_token() {
     let config = Config::with_array(16, 16);
-    let shape = Shape {
-        m: 64,
-        k: 2048,
-        n: 64,
-        format: OutputFormat::I8,
-    };
+    let shape = Shape::plain(64, 2048, 64, OutputFormat::I8);
     let (tiling, _) = best(&shape, &config, &Timing::default());
-    let program = compile(&[(shape, tiling)], &config, &Timing::default());
+    let program = compile(&[(shape, tiling, None)], &config, &Timing::default());
     let mut found = 0;
     for token in 0..16 {
         let mut commands = program.commands.clone();
@@ -141,12 +136,7 @@ fn the_detector_sees_a_missing_token() {
 fn goals_are_foreseen() {
     let config = Config::default();
     for (m, k, n) in [(256, 256, 256), (256, 1024, 256), (128, 384, 1536)] {
-        let shape = Shape {
-            m,
-            k,
-            n,
-            format: OutputFormat::I32,
-        };
+        let shape = Shape::plain(m, k, n, OutputFormat::I32);
         let (_, cycles) = best(&shape, &config, &Timing::default());
         let share = (m * k * n) as f64 / (cycles as f64 * f64::from(config.peak_macs()));
         assert!(
@@ -159,14 +149,9 @@ fn goals_are_foreseen() {
 #[test]
 fn the_front_end_costs_next_to_nothing() {
     let config = Config::default();
-    let shape = Shape {
-        m: 256,
-        k: 256,
-        n: 256,
-        format: OutputFormat::I32,
-    };
+    let shape = Shape::plain(256, 256, 256, OutputFormat::I32);
     let (tiling, _) = best(&shape, &config, &Timing::default());
-    let program = compile(&[(shape, tiling)], &config, &Timing::default());
+    let program = compile(&[(shape, tiling, None)], &config, &Timing::default());
     let timing = Timing::default();
     let free =
         simulate(&program.commands, &config, &timing, Limits::None).map(|trace| trace.cycles);
@@ -182,14 +167,9 @@ fn the_front_end_costs_next_to_nothing() {
 #[test]
 fn a_token_that_nothing_gives_ends_the_simulation() {
     let config = Config::default();
-    let shape = Shape {
-        m: 4,
-        k: 4,
-        n: 4,
-        format: OutputFormat::I32,
-    };
+    let shape = Shape::plain(4, 4, 4, OutputFormat::I32);
     let (tiling, _) = best(&shape, &config, &Timing::default());
-    let mut program = compile(&[(shape, tiling)], &config, &Timing::default());
+    let mut program = compile(&[(shape, tiling, None)], &config, &Timing::default());
     for command in &mut program.commands {
         command.signal = 0;
     }

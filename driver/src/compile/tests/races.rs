@@ -118,9 +118,14 @@ fn touched(command: &Command, config: &Config) -> Vec<(Cell, bool)> {
                     u64::from(gemm.m) * rows,
                     false,
                 );
-                let first = u64::from(gemm.wgt_row) + tile * rows;
-                bytes(Buffer::Weights, first * cols, rows * cols, false);
             }
+            let row = 2 * cols;
+            bytes(
+                Buffer::Weights,
+                u64::from(gemm.wgt_row) * row,
+                u64::from(gemm.wgt_rows) * row,
+                false,
+            );
             sums = u64::from(gemm.acc_row)..u64::from(gemm.acc_row) + u64::from(gemm.m);
             adds = true;
         }

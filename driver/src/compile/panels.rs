@@ -1,0 +1,126 @@
+//! Where packed weights lie: a stream for each tile of N and each chunk of K.
+
+use std::sync::Arc;
+
+use isa::config::Config;
+use isa::weights::{Encoded, SCALE_UNITS, StreamFormat};
+
+use super::shape::Geometry;
+
+/// A stream of weights in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Segment {
+    /// First byte, counted from the start of the weights; a whole number of lines.
+    pub offset: u64,
+    /// Lines, the last padded.
+    pub lines: u32,
+    /// Rows of the weight buffer that it fills.
+    pub rows: u32,
+    /// Tiles of K that are stored; none when all weights are zero.
+    pub tiles: u32,
+}
+
+/// The streams of a job, `[tile of N][chunk of K]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Panels {
+    chunks: usize,
+    segments: Vec<Segment>,
+    bytes: usize,
+}
+
+impl Panels {
+    /// The stream of a tile of N in a chunk of K.
+    pub fn segment(&self, tile: u32, chunk: u32) -> Segment {
+        self.segments[tile as usize * self.chunks + chunk as usize]
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Packs the tiles of N from `first_tile` on of `matrix` for a product cut as `geometry` says;
+    /// returns where the streams lie, and their bytes.
+    pub fn pack(
+        matrix: &Encoded<'_>,
+        first_tile: u32,
+        geometry: &Geometry,
+        config: &Config,
+    ) -> (Self, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let panels = Self::place(geometry, config, |tile, tiles| {
+            let column = first_tile + tile;
+            let stream = geometry.shape.stream;
+            let packed = matrix.pack(stream, config.rows, config.cols, column, tiles);
+            bytes.resize(bytes.len().next_multiple_of(config.port_bytes as usize), 0);
+            bytes.extend_from_slice(&packed.bytes);
+            (packed.bytes.len(), packed.tiles.len() as u32)
+        });
+        bytes.resize(panels.bytes, 0);
+        (panels, bytes)
+    }
+
+    /// Streams as long as they are on average: what a cut costs is foreseen by them, before anything
+    /// is packed.
+    pub(super) fn foreseen(geometry: &Geometry, config: &Config) -> Arc<Self> {
+        let share = geometry.shape.stored_share(config);
+        let mut owed = 0.0;
+        Arc::new(Self::place(geometry, config, |_, tiles| {
+            // What rounding left out of one stream is made good in a later one.
+            let exact = tiles.len() as f64 * share + owed;
+            let stored = exact.round().clamp(0.0, tiles.len() as f64);
+            owed = exact - stored;
+            let bytes = stored * geometry.shape.tile_bytes(config);
+            (bytes.ceil() as usize, stored as u32)
+        }))
+    }
+
+    fn place(
+        geometry: &Geometry,
+        config: &Config,
+        mut stream: impl FnMut(u32, std::ops::Range<u32>) -> (usize, u32),
+    ) -> Self {
+        let chunks = geometry.k_tiles.div_ceil(geometry.tiling.chunk);
+        let (line, row) = (config.port_bytes as usize, 2 * config.cols as usize);
+        let mut segments = Vec::with_capacity((geometry.n_tiles * chunks) as usize);
+        let mut at = 0;
+        for tile in 0..geometry.n_tiles {
+            for chunk in 0..chunks {
+                let first = chunk * geometry.tiling.chunk;
+                let end = (first + geometry.tiling.chunk).min(geometry.k_tiles);
+                let (bytes, tiles) = stream(tile, first..end);
+                segments.push(Segment {
+                    offset: at as u64,
+                    lines: bytes.div_ceil(line) as u32,
+                    rows: bytes.div_ceil(row) as u32,
+                    tiles,
+                });
+                at += bytes.next_multiple_of(line);
+            }
+        }
+        Self {
+            chunks: chunks as usize,
+            segments,
+            bytes: at,
+        }
+    }
+}
+
+/// Cycles that the weights of a tile take to enter the array, on average: a step each, and what
+/// comes with them.
+pub(crate) fn tile_cycles(stream: &StreamFormat, config: &Config) -> f64 {
+    let steps = f64::from(config.rows / 2);
+    let indices = match stream.two_four {
+        true => (config.rows / 2).div_ceil(isa::weights::INDEX_STEPS),
+        false => 0,
+    };
+    let scales = match stream.group_tiles {
+        0 => 0.0,
+        tiles => 1.0 / f64::from(tiles),
+    };
+    // Rows of the buffer bound them too, eight units each.
+    let units =
+        f64::from(stream.tile_units(config.rows, config.cols)) + scales * f64::from(SCALE_UNITS);
+    let actions = steps + f64::from(indices) + f64::from(u8::from(stream.blocks)) + scales;
+    actions.max(units / 8.0)
+}

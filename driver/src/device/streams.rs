@@ -1,0 +1,74 @@
+//! In which format the card takes the weights of a product.
+
+use std::collections::HashMap;
+
+use isa::config::Config;
+use isa::weights::StreamFormat;
+
+use crate::compile::{Shape, candidates};
+use crate::encoding::Encoding;
+use crate::matmul::{MatMul, Rhs};
+
+/// Weights whose zero blocks are remembered; when there are more, all are forgotten.
+const MOST_COUNTS: usize = 4096;
+
+/// Chooses formats, and remembers how many tiles of sparse weights are stored.
+#[derive(Default)]
+pub(super) struct Streams {
+    stored: HashMap<u64, u32>,
+}
+
+impl Streams {
+    /// The shape of a product on this card. Encoded weights whose format it does not know come as
+    /// the plain int8 that they mean.
+    pub(super) fn shape(&mut self, job: &MatMul<'_>, config: &Config) -> Shape {
+        let plain = Shape::plain(job.m, job.k, job.n, job.format());
+        let Rhs::Kept(weights) = job.b else {
+            return plain;
+        };
+        let Some(encoding) = weights.encoding() else {
+            return plain;
+        };
+        let Some(stream) = stream(encoding, config) else {
+            return plain;
+        };
+        let mut shape = Shape { stream, ..plain };
+        if stream.blocks {
+            if self.stored.len() >= MOST_COUNTS {
+                self.stored.clear();
+            }
+            let count = || stored_tiles(encoding, &shape, config);
+            shape.stored = Some(*self.stored.entry(weights.id()).or_insert_with(count));
+        }
+        match candidates(&shape, config).is_empty() {
+            true => plain,
+            false => shape,
+        }
+    }
+}
+
+/// Format of the streams of an encoding, if the card has the datapaths for it.
+fn stream(encoding: &Encoding, config: &Config) -> Option<StreamFormat> {
+    let has = config.datapaths;
+    let blocks = encoding.blocks.is_some() && has.blocks;
+    let stream = encoding.view().stream_format(config.rows, blocks)?;
+    let known = (stream.bits == 8 || has.narrow)
+        && (!stream.two_four || has.two_four)
+        && (stream.group_tiles == 0 || has.groups);
+    (known && !stream.is_plain()).then_some(stream)
+}
+
+/// Tiles of the weights that are not zero.
+fn stored_tiles(encoding: &Encoding, shape: &Shape, config: &Config) -> u32 {
+    let view = encoding.view();
+    let tiles = 0..shape.k_tiles(config);
+    let columns = 0..shape.n_tiles(config);
+    columns
+        .map(|column| {
+            let holds = |tile: &u32| {
+                view.holds_tile(&shape.stream, config.rows, config.cols, *tile, column)
+            };
+            tiles.clone().filter(holds).count() as u32
+        })
+        .sum()
+}
