@@ -6,23 +6,27 @@ use std::num::NonZeroUsize;
 
 use clap::Subcommand;
 use isa::config::Config;
-use isa::numerics::gemm_i8;
+use isa::numerics::{gemm_i8, threshold};
 use serde::Serialize;
 use systole::backend::{Backend, NodeReport, Place};
 use systole::device::{Counters, Programs};
-use systole::matmul::{Finish, Layout, MatMul, Rhs};
+use systole::matmul::{Finish, Layout, MatMul, Rhs, Weights};
 
 use super::card::{Engine, Memory, Surroundings, TraceArgs};
 use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::gemm::{check_size, run_one};
+use super::random::Random;
 use super::table::{grouped, known, percent};
+use super::weights::WeightArgs;
 use super::{print_json, progress, report};
 
 /// Measure.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Measure one int8 matrix product, and compare every bit with the definition.
+    /// Measure one int8 matrix product, and compare every bit with the definition. Where the
+    /// weights are packed or sparse, or activations are left out, the dense int8 product of the same
+    /// shape runs beside it.
     Gemm(GemmArgs),
 }
 
@@ -43,6 +47,8 @@ pub struct GemmArgs {
     device: Device,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    format: WeightArgs,
     /// The values are drawn from this.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -79,6 +85,20 @@ struct Json {
     macs: u64,
     peak_macs_per_cycle: Option<u32>,
     utilisation: Option<f64>,
+    /// Bits of a weight.
+    weight_bits: u8,
+    two_four: bool,
+    /// Share of the blocks of weights that are zero.
+    zero_blocks: Option<f64>,
+    /// Values of K that share a scale; 0: no scales.
+    group: usize,
+    threshold: u8,
+    /// Bytes of weights that the card read, a whole number of lines.
+    weight_bytes: Option<u64>,
+    /// The dense int8 product of this shape, where it ran too.
+    dense: Option<Dense>,
+    /// Cycles of the dense product over those of this one; on the CPU, times.
+    speedup_vs_dense: Option<f64>,
     /// Whether every run gave the bits of the definition.
     exact: bool,
     sim_cycles_per_second: Option<f64>,
@@ -93,6 +113,14 @@ struct Json {
     /// Cycles of each run.
     runs: Vec<Option<u64>>,
     /// Wall-clock time of the run that `cycles` is of, in seconds.
+    seconds: f64,
+}
+
+/// The dense int8 product beside another.
+#[derive(Serialize)]
+struct Dense {
+    cycles: Option<u64>,
+    weight_bytes: Option<u64>,
     seconds: f64,
 }
 
@@ -116,46 +144,79 @@ fn gemm(args: GemmArgs) -> Result<()> {
     for (rows, cols) in [(m, k), (k, n), (m, n)] {
         check_size(rows, cols).map_err(Failure::Usage)?;
     }
-    let mut random = Random(args.seed);
-    let (a, b) = (random.values(m * k), random.values(k * n));
-    let job = MatMul {
-        name: "gemm",
-        m,
-        k,
-        n,
-        a: &a,
-        b: Rhs::Once(Layout::RowMajor, &b),
-        finish: Finish::Raw,
-    };
     let surroundings = Surroundings {
         latency: args.latency,
         bandwidth: args.bandwidth,
         trace: args.trace,
     };
     let mut engine = Engine::open(&args.device, &args.machine, &surroundings)?;
-    let bar = progress::bar(args.repeat.get(), "measuring");
-    let mut expected = vec![0; m * n];
-    gemm_i8(m, k, n, &a, &b, &mut expected);
-    let (mut runs, mut exact) = (Vec::new(), true);
-    for _ in 0..args.repeat.get() {
-        let before = engine.counters();
-        let (values, report) = run_one(&mut engine, &job)?;
-        exact &= values == expected;
-        let counters = engine.counters().map(|now| since(now, before));
-        runs.push(Run { report, counters });
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let shape = engine.card().map(|card| *card.config()).unwrap_or_default();
+    let mut random = Random(args.seed);
+    let format = &args.format;
+    let a = match format.threshold {
+        0 => random.values(m * k),
+        _ => random.values_by_group(m, k, format.threshold_group()),
+    };
+    let mut kept = a.clone();
+    threshold(m, k, &mut kept, format.threshold_group(), format.threshold);
+    let plain = format.is_plain();
+    let weights = match plain {
+        true => Weights::new(k, n, Layout::RowMajor, random.values(k * n)),
+        false => Weights::encoded(format.draw(k, n, &shape, &mut random))
+            .map_err(|error| Failure::Failed(format!("the drawn weights are bad: {error}")))?,
+    };
+    let job = MatMul {
+        name: "gemm",
+        m,
+        k,
+        n,
+        a: &kept,
+        b: match plain {
+            true => Rhs::Once(Layout::RowMajor, weights.values()),
+            false => Rhs::Kept(&weights),
+        },
+        finish: Finish::Raw,
+    };
+    let baseline = match plain && format.threshold == 0 {
+        true => None,
+        false => Some(MatMul {
+            name: "dense",
+            a: &a,
+            b: Rhs::Once(Layout::RowMajor, weights.values()),
+            ..job
+        }),
+    };
+    let mut measured = measure(&mut engine, &job, args.repeat)?;
+    let dense = match &baseline {
+        None => None,
+        Some(job) => {
+            let beside = measure(&mut engine, job, args.repeat)?;
+            measured.exact &= beside.exact;
+            let Some(run) = slowest(beside.runs) else {
+                unreachable!("there is at least one run")
+            };
+            Some(Dense {
+                cycles: run.report.cycles,
+                weight_bytes: run.weight_bytes(&shape),
+                seconds: run.report.micros / 1e6,
+            })
+        }
+    };
+    let Measured { runs, exact } = measured;
     let moved = runs.iter().find(|run| run.report.place == Place::Cpu);
     let moved = moved.map(|run| run.report.reason.clone());
     let all: Vec<Option<u64>> = runs.iter().map(|run| run.report.cycles).collect();
-    let slowest = runs.into_iter().max_by(|a, b| {
-        let micros = a.report.micros.total_cmp(&b.report.micros);
-        a.report.cycles.cmp(&b.report.cycles).then(micros)
-    });
-    let Some(Run { report, counters }) = slowest else {
+    let Some(run) = slowest(runs) else {
         unreachable!("there is at least one run")
     };
+    let weight_bytes = run.weight_bytes(&shape);
+    let Run { report, counters } = run;
+    let speedup_vs_dense = dense
+        .as_ref()
+        .map(|dense| match (dense.cycles, report.cycles) {
+            (Some(dense), Some(cycles)) => dense as f64 / cycles as f64,
+            _ => dense.seconds * 1e6 / report.micros,
+        });
     let config = engine.card().map(|card| *card.config());
     let json = Json {
         m,
@@ -169,6 +230,14 @@ fn gemm(args: GemmArgs) -> Result<()> {
         macs: report.macs,
         peak_macs_per_cycle: config.as_ref().map(Config::peak_macs),
         utilisation: report.utilisation,
+        weight_bits: format.weights.0,
+        two_four: format.sparsity.two_four,
+        zero_blocks: format.sparsity.blocks,
+        group: format.group,
+        threshold: format.threshold,
+        weight_bytes,
+        dense,
+        speedup_vs_dense,
         exact,
         sim_cycles_per_second: engine.speed(),
         counters: report::by_name(counters.clone()),
@@ -219,6 +288,20 @@ fn print(json: &Json, counters: Option<&Counters>) -> Result<()> {
         known(json.predicted_cycles, grouped)
     )?;
     writeln!(out, "array used   {}", known(json.utilisation, percent))?;
+    if let Some(bytes) = json.weight_bytes {
+        writeln!(out, "weights      {} bytes read", grouped(bytes))?;
+    }
+    if let Some(dense) = &json.dense {
+        writeln!(
+            out,
+            "dense int8   {} cycles, {} bytes of weights",
+            known(dense.cycles, grouped),
+            known(dense.weight_bytes, grouped)
+        )?;
+    }
+    if let Some(speedup) = json.speedup_vs_dense {
+        writeln!(out, "speed-up     {speedup:.3} times dense int8")?;
+    }
     writeln!(out, "host time    {:.3} ms", json.seconds * 1e3)?;
     if let Some(speed) = json.sim_cycles_per_second {
         writeln!(out, "simulation   {} cycles/s", grouped(speed as u64))?;
@@ -227,6 +310,47 @@ fn print(json: &Json, counters: Option<&Counters>) -> Result<()> {
         write!(out, "\n{}", report::counter_table(counters))?;
     }
     Ok(())
+}
+
+/// Runs of a product.
+struct Measured {
+    runs: Vec<Run>,
+    /// Whether all gave the bits of the definition.
+    exact: bool,
+}
+
+fn measure(engine: &mut Engine, job: &MatMul<'_>, repeat: NonZeroUsize) -> Result<Measured> {
+    let MatMul { m, k, n, .. } = *job;
+    let bar = progress::bar(repeat.get(), "measuring");
+    let mut expected = vec![0; m * n];
+    gemm_i8(m, k, n, job.a, job.b.parts().1, &mut expected);
+    let (mut runs, mut exact) = (Vec::new(), true);
+    for _ in 0..repeat.get() {
+        let before = engine.counters();
+        let (values, report) = run_one(engine, job)?;
+        exact &= values == expected;
+        let counters = engine.counters().map(|now| since(now, before));
+        runs.push(Run { report, counters });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(Measured { runs, exact })
+}
+
+fn slowest(runs: Vec<Run>) -> Option<Run> {
+    runs.into_iter().max_by(|a, b| {
+        let micros = a.report.micros.total_cmp(&b.report.micros);
+        a.report.cycles.cmp(&b.report.cycles).then(micros)
+    })
+}
+
+impl Run {
+    /// Bytes of weights that a card of this shape read.
+    fn weight_bytes(&self, config: &Config) -> Option<u64> {
+        let counters = report::by_name(self.counters.clone())?;
+        let lines = counters.get("load.weights")?;
+        Some(lines * u64::from(config.port_bytes))
+    }
 }
 
 /// What was counted since `before`.
@@ -239,22 +363,4 @@ fn since(now: Counters, before: Option<Counters>) -> Counters {
             .map(|(now, before)| now - before)
             .collect(),
     )
-}
-
-/// SplitMix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    /// Values over the whole range of int8.
-    fn values(&mut self, count: usize) -> Vec<i8> {
-        let mut values = Vec::with_capacity(count + 7);
-        while values.len() < count {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            values.extend((mixed ^ mixed >> 31).to_le_bytes().map(|byte| byte as i8));
-        }
-        values.truncate(count);
-        values
-    }
 }

@@ -13,11 +13,13 @@ mod model;
 mod npy;
 mod pci;
 mod progress;
+mod random;
 mod report;
 mod similarity;
 mod slot;
 mod table;
 mod texts;
+mod weights;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
