@@ -66,7 +66,8 @@ pub struct NodeReport {
     pub predicted_cycles: Option<u64>,
     /// Cycles that the device counted; `None` on the CPU.
     pub cycles: Option<u64>,
-    /// Multiply-accumulates over those that the array could have done in `cycles`, `0.0..=1.0`.
+    /// Multiply-accumulates over those that a dense array could have done in `cycles`: up to 1, and
+    /// beyond where zeros were left out.
     pub utilisation: Option<f64>,
     /// Wall-clock time in microseconds.
     pub micros: f64,

@@ -1,138 +1,23 @@
 //! The CPU kernels give the integers of the dense matrix that an encoding means, whatever the
 //! encoding, and whatever is zero on either side.
 
+mod encoded;
+
+use encoded::{Numbers, Recipe};
 use isa::format::OutputFormat;
 use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
 use isa::weights::code_range;
 use proptest::prelude::*;
 use systole::cpu::{CpuBackend, Kernels};
-use systole::encoding::{BlockMap, Encoding};
+use systole::encoding::Encoding;
 use systole::matmul::{Finish, Layout, MatMul, Rhs, Values, Weights};
 
-/// Numbers that look random, the same for the same seed.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as u32
-    }
-
-    /// True in `percent` of a hundred cases.
-    fn chance(&mut self, percent: u32) -> bool {
-        self.next() % 100 < percent
-    }
-
-    /// A value from `low..=high`, the bounds more often than others.
-    fn between(&mut self, low: i8, high: i8) -> i8 {
-        match self.next() % 8 {
-            0 => low,
-            1 => high,
-            _ => {
-                (i32::from(low)
-                    + (self.next() % (i32::from(high) - i32::from(low) + 1) as u32) as i32)
-                    as i8
-            }
-        }
-    }
+/// Checks of a recipe.
+trait Checked {
+    fn check(&self);
 }
 
-/// What a product is made from.
-#[derive(Clone, Debug)]
-struct Recipe {
-    m: usize,
-    k: usize,
-    n: usize,
-    bits: u8,
-    group: usize,
-    /// Largest scale, in eighths.
-    most_scale: u8,
-    sparse: bool,
-    /// Rows and columns of a block, and percent of them that are zero.
-    blocks: Option<(usize, usize, u32)>,
-    /// Percent of rows of A, and of groups of K in all rows, that are zero.
-    dead: (u32, usize, u32),
-    seed: u64,
-}
-
-impl Recipe {
-    fn encoding(&self, numbers: &mut Numbers) -> Encoding {
-        let (k, n) = (self.k, self.n);
-        let (low, high) = code_range(self.bits);
-        let kept = if self.sparse { k.div_ceil(4) * 2 } else { k };
-        let mut codes: Vec<i8> = (0..kept * n).map(|_| numbers.between(low, high)).collect();
-        let indices = self.sparse.then(|| {
-            let mut indices = vec![0; kept * n];
-            for four in 0..kept / 2 {
-                for column in 0..n {
-                    let pair = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
-                    let pair = pair[numbers.next() as usize % 6];
-                    for (r, index) in pair.into_iter().enumerate() {
-                        let at = (2 * four + r) * n + column;
-                        indices[at] = index;
-                        if 4 * four + usize::from(index) >= k {
-                            codes[at] = 0;
-                        }
-                    }
-                }
-            }
-            indices
-        });
-        let scales = match self.group {
-            0 => Vec::new(),
-            group => (0..k.div_ceil(group) * n)
-                .map(|_| match numbers.next() % 8 {
-                    0 => 0,
-                    1 => self.most_scale,
-                    _ => (numbers.next() % (u32::from(self.most_scale) + 1)) as u8,
-                })
-                .collect(),
-        };
-        let blocks = self.blocks.map(|(rows, columns, percent)| {
-            let count = k.div_ceil(rows) * n.div_ceil(columns);
-            let mut bitmap = vec![0; count.div_ceil(8)];
-            for block in 0..count {
-                if !numbers.chance(percent) {
-                    bitmap[block / 8] |= 1 << (block % 8);
-                }
-            }
-            BlockMap {
-                k: rows,
-                n: columns,
-                bitmap,
-            }
-        });
-        Encoding {
-            k,
-            n,
-            bits: self.bits,
-            codes,
-            indices,
-            group: self.group,
-            scales,
-            blocks,
-        }
-    }
-
-    fn left(&self, numbers: &mut Numbers) -> Vec<i8> {
-        let (rows, group, groups) = self.dead;
-        let dead: Vec<bool> = (0..self.k.div_ceil(group))
-            .map(|_| numbers.chance(groups))
-            .collect();
-        let mut a = Vec::new();
-        for _ in 0..self.m {
-            let zero = numbers.chance(rows);
-            for k in 0..self.k {
-                let value = numbers.between(-128, 127);
-                a.push(if zero || dead[k / group] { 0 } else { value });
-            }
-        }
-        a
-    }
-
+impl Checked for Recipe {
     /// Runs the product with every set of kernels, raw and requantised, as an encoding and as the
     /// dense matrix that it means.
     fn check(&self) {

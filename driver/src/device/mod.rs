@@ -6,6 +6,7 @@
 mod absent;
 mod batch;
 mod cache;
+mod compact;
 mod counters;
 mod options;
 mod pack;
@@ -30,6 +31,7 @@ use crate::transport::{Patience, Transport, TransportError};
 use absent::Absent;
 use batch::Batch;
 use cache::WeightCache;
+use compact::{Left, compact};
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
 use programs::Sent;
@@ -176,6 +178,10 @@ impl DeviceBackend {
             };
             if job.macs() == 0 {
                 progress.moved = Some("the product is empty".into());
+            } else if self.config.datapaths.packed_products && job.b.parts().1.contains(&i8::MIN) {
+                let reason = "it has a weight of -128, which the card's multipliers, two products \
+                              each, take for -127";
+                progress.moved.get_or_insert_with(|| reason.into());
             } else if let (Policy::Auto(rates), None) = (self.options.policy, &down) {
                 let shape = self.streams.shape(job, &self.config);
                 let choice = choose(job.macs(), self.plans.tiling(&shape).1, &rates);
@@ -430,12 +436,37 @@ impl Backend for DeviceBackend {
         for job in jobs {
             job.check()?;
         }
-        let mut progress = self.decide(jobs);
-        let values = self.on_card(jobs, &mut progress);
+        // What is zero stays at home.
+        let left: Vec<Left> = jobs.iter().map(compact).collect();
+        let parts: Vec<MatMul<'_>> = jobs
+            .iter()
+            .zip(&left)
+            .map(|(job, left)| match left {
+                Left::Part(part) => part.job(job),
+                Left::Whole | Left::Nothing => *job,
+            })
+            .collect();
+        let mut progress = self.decide(&parts);
+        for (progress, _) in progress
+            .iter_mut()
+            .zip(&left)
+            .filter(|(_, left)| matches!(left, Left::Nothing))
+        {
+            let reason = "every activation is zero";
+            progress.moved.get_or_insert_with(|| reason.into());
+        }
+        let values = self.on_card(&parts, &mut progress);
         let mut outcomes = Vec::with_capacity(jobs.len());
-        for ((job, values), progress) in jobs.iter().zip(values).zip(progress) {
+        let results = jobs.iter().zip(&left).zip(values).zip(progress);
+        for (((job, left), values), progress) in results {
             match progress.moved {
-                None => outcomes.push(progress.outcome(job, values, &self.config)),
+                None => {
+                    let values = match left {
+                        Left::Part(part) => part.spread(job, values),
+                        Left::Whole | Left::Nothing => values,
+                    };
+                    outcomes.push(progress.outcome(job, values, &self.config));
+                }
                 Some(reason) => {
                     for mut outcome in self.cpu.run(std::slice::from_ref(job))? {
                         outcome.report.reason = reason.clone();

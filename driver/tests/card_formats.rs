@@ -1,0 +1,398 @@
+//! Products with packed and sparse weights on cards: the bits of the dense matrix that the weights
+//! mean, on the functional card for many shapes of cards, on the Verilated one under stalls; and
+//! what is left out is not fetched.
+
+mod encoded;
+
+use encoded::{Numbers, Recipe};
+use isa::config::{Config, Datapaths};
+use isa::format::OutputFormat;
+use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
+use proptest::prelude::*;
+use systole::backend::{Backend, Place};
+use systole::cpu::CpuBackend;
+use systole::device::{DeviceBackend, Options};
+use systole::matmul::{Finish, MatMul, Rhs, Values, Weights};
+use systole::transport::{ModelTransport, Transport};
+
+fn backend(card: Box<dyn Transport>) -> DeviceBackend {
+    let cpu = Box::new(CpuBackend::new(1));
+    DeviceBackend::new(card, cpu, Options::default()).expect("the card starts")
+}
+
+fn widen(values: Values) -> Vec<i32> {
+    match values {
+        Values::I32(values) => values,
+        Values::I16(values) => values.into_iter().map(i32::from).collect(),
+        Values::I8(values) => values.into_iter().map(i32::from).collect(),
+    }
+}
+
+/// Runs a product in all formats of results, twice each, so that kept weights are used again.
+fn check(backend: &mut DeviceBackend, recipe: &Recipe) {
+    let mut numbers = Numbers(recipe.seed);
+    let Recipe { m, k, n, .. } = *recipe;
+    let encoding = recipe.encoding(&mut numbers);
+    let a = recipe.left(&mut numbers);
+    let dense = encoding.dense().expect("the parts fit each other");
+    let mut sums = vec![0; m * n];
+    gemm_i8(m, k, n, &a, &dense, &mut sums);
+    let mut dyadic = || Dyadic {
+        multiplier: numbers.next() as u16,
+        shift: 8 + (numbers.next() % 12) as u8,
+    };
+    let rows: Vec<_> = (0..m).map(|_| dyadic()).collect();
+    let columns: Vec<_> = (0..n)
+        .map(|column| ColumnParam {
+            scale: dyadic(),
+            bias: 100 - column as i32,
+        })
+        .collect();
+    let weights = Weights::encoded(encoding).expect("the parts fit each other");
+    let jobs: Vec<MatMul<'_>> = OutputFormat::ALL
+        .into_iter()
+        .chain(OutputFormat::ALL)
+        .map(|format| MatMul {
+            name: "case",
+            m,
+            k,
+            n,
+            a: &a,
+            b: Rhs::Kept(&weights),
+            finish: match format {
+                OutputFormat::I32 => Finish::Raw,
+                _ => Finish::Requantize {
+                    rows: &rows,
+                    columns: &columns,
+                    format,
+                },
+            },
+        })
+        .collect();
+    let outcomes = backend.run(&jobs).expect("the products run");
+    let zero = a.iter().all(|value| *value == 0);
+    // Such a weight would be another on a card that packs products.
+    let lowest = backend.config().datapaths.packed_products && dense.contains(&i8::MIN);
+    for (job, outcome) in jobs.iter().zip(outcomes) {
+        let place = if zero || lowest {
+            Place::Cpu
+        } else {
+            Place::Device
+        };
+        assert_eq!(
+            outcome.report.place, place,
+            "{recipe:?}: {}",
+            outcome.report.reason
+        );
+        let expected: Vec<i32> = (0..m * n)
+            .map(|at| requantize(sums[at], rows[at / n], columns[at % n], job.format()))
+            .collect();
+        let got = widen(outcome.values);
+        let first = got
+            .iter()
+            .zip(&expected)
+            .position(|(got, want)| got != want);
+        assert_eq!(
+            (first, got.len()),
+            (None, m * n),
+            "{:?} {recipe:?}",
+            job.format()
+        );
+    }
+}
+
+fn percent() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0u32), 1 => Just(100u32), 4 => 0u32..=100]
+}
+
+/// Products of many shapes; blocks have that of a tile, or any other.
+fn recipe(config: Config) -> impl Strategy<Value = Recipe> {
+    let (rows, cols) = (config.rows as usize, config.cols as usize);
+    let blocks = prop_oneof![
+        Just(None),
+        (1usize..=2, percent()).prop_map(move |(times, percent)| Some((
+            times * rows,
+            cols,
+            percent
+        ))),
+        (1usize..=40, 1usize..=33, percent()).prop_map(Some),
+    ];
+    (
+        (
+            1usize..=40,
+            prop_oneof![4 => 1usize..=300, 1 => 300usize..=900],
+            1usize..=70,
+        ),
+        2u8..=8,
+        prop::sample::select(vec![0usize, 32, 64, 128]),
+        prop_oneof![Just(7u8), Just(127), Just(255)],
+        any::<bool>(),
+        blocks,
+        (percent(), 1usize..=70, percent()),
+        any::<u64>(),
+    )
+        .prop_map(
+            |((m, k, n), bits, group, most_scale, sparse, blocks, dead, seed)| Recipe {
+                m,
+                k,
+                n,
+                bits,
+                group,
+                most_scale,
+                sparse,
+                blocks,
+                dead,
+                seed,
+            },
+        )
+}
+
+/// Cards of many shapes and datapaths, some with the least memory that a card may have.
+fn configs() -> Vec<Config> {
+    let least = |rows: u32, cols: u32, port_bytes: u32| Config {
+        port_bytes,
+        act_rows: (port_bytes * 16 / rows).max(16),
+        wgt_rows: rows.max(16),
+        acc_rows: 16,
+        column_rows: 16,
+        row_scales: (port_bytes * 4).max(16),
+        ..Config::with_array(rows, cols)
+    };
+    let none = Datapaths::DENSE;
+    let mut list = vec![
+        Config::with_array(4, 4),
+        Config::with_array(8, 8),
+        Config::default(),
+        Config::with_array(32, 8),
+        Config::with_array(4, 32),
+        Config {
+            port_bytes: 32,
+            ..Config::with_array(32, 32)
+        },
+        least(4, 4, 16),
+        least(16, 16, 16),
+        least(32, 4, 16),
+        least(32, 32, 32),
+    ];
+    for datapaths in [
+        none,
+        Datapaths {
+            narrow: true,
+            ..none
+        },
+        Datapaths {
+            groups: true,
+            ..none
+        },
+        Datapaths {
+            two_four: true,
+            ..none
+        },
+        Datapaths {
+            blocks: true,
+            ..none
+        },
+    ] {
+        list.push(Config {
+            datapaths,
+            ..Config::with_array(8, 8)
+        });
+    }
+    list
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn functional_cards_give_the_integers_of_what_weights_mean(
+        (config, recipe) in prop::sample::select(configs())
+            .prop_flat_map(|config| (Just(config), recipe(config))),
+    ) {
+        let card = ModelTransport::new(config).expect("a shape of a card");
+        check(&mut backend(Box::new(card)), &recipe);
+    }
+}
+
+#[cfg(feature = "sim")]
+mod verilated {
+    use proptest::test_runner::{Config as Settings, TestRunner};
+    use sim::memory::{MemoryOptions, Random};
+    use systole::transport::SimTransport;
+
+    use super::*;
+
+    fn card(config: &Config, memory: MemoryOptions) -> DeviceBackend {
+        let options = sim::Options { fst: false, memory };
+        backend(Box::new(
+            SimTransport::open(config, &options).expect("the card builds"),
+        ))
+    }
+
+    fn sweep(config: &Config, cases: u32) {
+        let full = std::env::var_os("SYSTOLE_FULL").is_some();
+        let settings = Settings {
+            cases: if full { cases * 10 } else { cases },
+            failure_persistence: None,
+            max_shrink_iters: 32,
+            ..Settings::default()
+        };
+        let strategy = (recipe(*config), any::<bool>());
+        let run = TestRunner::new(settings).run(&strategy, |(recipe, stalls)| {
+            let random = stalls.then(|| Random::rough(recipe.seed));
+            let memory = MemoryOptions {
+                random,
+                ..MemoryOptions::default()
+            };
+            check(&mut card(config, memory), &recipe);
+            Ok(())
+        });
+        if let Err(error) = run {
+            panic!("{}x{}: {error}", config.rows, config.cols);
+        }
+    }
+
+    #[test]
+    fn every_bit_4x4() {
+        sweep(&Config::with_array(4, 4), 12);
+    }
+
+    #[test]
+    fn every_bit_8x8() {
+        sweep(&Config::with_array(8, 8), 16);
+    }
+
+    #[test]
+    fn every_bit_16x16() {
+        sweep(&Config::default(), 16);
+    }
+
+    #[test]
+    fn packed_products_at_8x8() {
+        let packed = Config {
+            datapaths: Datapaths {
+                two_four: false,
+                packed_products: true,
+                ..Datapaths::ALL
+            },
+            ..Config::with_array(8, 8)
+        };
+        sweep(&packed, 8);
+    }
+
+    struct Case {
+        recipe: Recipe,
+        /// Weight bytes and cycles, in percent of those of dense int8.
+        most_bytes: u64,
+        most_cycles: u64,
+    }
+
+    /// What a mode is for: fewer bytes, fewer cycles. Both are exact figures of card and compiler,
+    /// so that a change which loses some shows here.
+    #[test]
+    fn modes_are_worth_what_arithmetic_promises() {
+        let base = Recipe {
+            m: 256,
+            k: 1024,
+            n: 256,
+            bits: 8,
+            group: 0,
+            most_scale: 145,
+            sparse: false,
+            blocks: None,
+            dead: (0, 1, 0),
+            seed: 4,
+        };
+        let decode = Recipe {
+            m: 1,
+            ..base.clone()
+        };
+        let dense = [base.clone(), decode.clone()].map(|recipe| measure(&recipe));
+        let cases = [
+            Case {
+                recipe: Recipe {
+                    sparse: true,
+                    ..base.clone()
+                },
+                most_bytes: 63,
+                most_cycles: 52,
+            },
+            Case {
+                recipe: Recipe {
+                    bits: 4,
+                    group: 64,
+                    ..base.clone()
+                },
+                most_bytes: 52,
+                most_cycles: 101,
+            },
+            Case {
+                recipe: Recipe {
+                    bits: 3,
+                    ..base.clone()
+                },
+                most_bytes: 38,
+                most_cycles: 101,
+            },
+            Case {
+                recipe: Recipe {
+                    blocks: Some((16, 16, 75)),
+                    ..base.clone()
+                },
+                most_bytes: 53,
+                most_cycles: 27,
+            },
+            Case {
+                recipe: Recipe {
+                    bits: 4,
+                    group: 64,
+                    ..decode
+                },
+                most_bytes: 52,
+                most_cycles: 56,
+            },
+        ];
+        for Case {
+            recipe,
+            most_bytes,
+            most_cycles,
+        } in cases
+        {
+            let dense = dense[usize::from(recipe.m == 1)];
+            let (lines, cycles) = measure(&recipe);
+            assert!(
+                lines * 100 <= dense.0 * most_bytes && cycles * 100 <= dense.1 * most_cycles,
+                "{lines} lines of {}, {cycles} cycles of {}: {recipe:?}",
+                dense.0,
+                dense.1
+            );
+        }
+    }
+
+    /// Lines of weights and cycles of a product with the default memory.
+    fn measure(recipe: &Recipe) -> (u64, u64) {
+        let mut numbers = Numbers(recipe.seed);
+        let encoding = recipe.encoding(&mut numbers);
+        let a = recipe.left(&mut numbers);
+        let weights = Weights::encoded(encoding).expect("the parts fit each other");
+        let mut card = card(&Config::default(), MemoryOptions::default());
+        let job = MatMul {
+            name: "measured",
+            m: recipe.m,
+            k: recipe.k,
+            n: recipe.n,
+            a: &a,
+            b: Rhs::Kept(&weights),
+            finish: Finish::Raw,
+        };
+        let outcome = card.run(&[job]).expect("the product runs").remove(0);
+        let lines = isa::regs::COUNTERS
+            .iter()
+            .position(|counter| counter.name == "load.weights")
+            .map(|index| card.counters().0[index]);
+        (
+            lines.expect("the card counts them"),
+            outcome.report.cycles.expect("a simulated card counts"),
+        )
+    }
+}
