@@ -144,6 +144,21 @@ impl Embedder {
         &self.model
     }
 
+    /// The quantised encoder.
+    pub fn quantised(&self) -> &QuantisedModel {
+        &self.quantised
+    }
+
+    /// The quantised encoder, to give layers other weights.
+    pub fn quantised_mut(&mut self) -> &mut QuantisedModel {
+        &mut self.quantised
+    }
+
+    /// The model, and the quantised encoder to be changed.
+    pub fn parts_mut(&mut self) -> (&Model, &mut QuantisedModel) {
+        (&self.model, &mut self.quantised)
+    }
+
     /// Where the quantised weights came from.
     pub fn origin(&self) -> &Origin {
         &self.origin

@@ -392,7 +392,8 @@ fn a_damaged_cache_is_made_anew() {
     let path = folder.path().join("kept.safetensors");
     quant::write(&path, &key, &quantised).expect("it can be written");
     let kept = quant::read(&path, &key, &model.config).expect("it was written");
-    let weights = |model: &quant::QuantisedModel| model.layers[0].qkv.weights.values().to_vec();
+    let weights =
+        |model: &quant::QuantisedModel| model.layers[0].qkv.parts[0].weights.values().to_vec();
     assert_eq!(weights(&kept), weights(&quantised));
     assert!(weights(&kept).iter().all(|weight| *weight != -128));
     assert!(quant::read(&path, &other, &model.config).is_none());

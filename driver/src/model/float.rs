@@ -34,15 +34,15 @@ pub fn layer(
     input: &[f32],
     lengths: &[usize],
 ) -> LayerTrace {
-    let qkv = linear(&weights.qkv, input);
+    let qkv = apply(&weights.qkv, input);
     let (context, largest_score) = attention(config, &qkv, lengths);
-    let attention_output = linear(&weights.attention_output, &context);
+    let attention_output = apply(&weights.attention_output, &context);
     let mut ffn_input = sum(input, &attention_output);
     layer_norm(&mut ffn_input, &weights.attention_norm);
-    let ffn_in = linear(&weights.ffn_in, &ffn_input);
+    let ffn_in = apply(&weights.ffn_in, &ffn_input);
     let mut gelu = ffn_in.clone();
     gelu_all(&mut gelu);
-    let ffn_out = linear(&weights.ffn_out, &gelu);
+    let ffn_out = apply(&weights.ffn_out, &gelu);
     let mut output = sum(&ffn_input, &ffn_out);
     layer_norm(&mut output, &weights.output_norm);
     LayerTrace {
@@ -86,7 +86,7 @@ fn sum(a: &[f32], b: &[f32]) -> Vec<f32> {
 }
 
 /// Applies a linear layer to each row of `input`.
-fn linear(layer: &Linear, input: &[f32]) -> Vec<f32> {
+pub(crate) fn apply(layer: &Linear, input: &[f32]) -> Vec<f32> {
     let Linear {
         inputs,
         outputs,
@@ -110,7 +110,7 @@ const TILE: (usize, usize) = (4, 16);
 
 vectorised! {
     /// Adds `a (m x k) * b (k x n)` to `out`, every sum in the order of `k`.
-    fn multiply(a: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]) {
+    pub(crate) fn multiply(a: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]) {
         let (height, width) = TILE;
         for (a, out) in a.chunks(height * k).zip(out.chunks_mut(height * n)) {
             for first in (0..n).step_by(width) {

@@ -1,6 +1,7 @@
 //! Quantising a float encoder by what it computes on sentences for calibration.
 
 use super::linear::{QuantisedLinear, smoothing, unit};
+use super::nodes::Node;
 use super::{QuantisedLayer, QuantisedModel};
 use crate::model::float::{self, LayerTrace};
 use crate::model::{Config, LayerWeights, Linear, Model, ModelError, TooLong};
@@ -21,11 +22,7 @@ pub fn calibrate(
     text: &str,
     progress: &mut dyn FnMut(usize),
 ) -> Result<QuantisedModel, ModelError> {
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let texts = tokenize(model, &lines)?;
+    let texts = tokenize_lines(model, text)?;
     let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
     let mut input = model.bert.embed(&texts)?;
     let mut layers = Vec::with_capacity(model.config.layers);
@@ -43,8 +40,12 @@ pub fn calibrate(
     Ok(QuantisedModel { layers })
 }
 
-/// Tokens of the sentences, without those that give none.
-fn tokenize(model: &Model, lines: &[&str]) -> Result<Vec<Vec<u32>>, ModelError> {
+/// Tokens of the sentences of `text`, one a line, without those that give none.
+pub fn tokenize_lines(model: &Model, text: &str) -> Result<Vec<Vec<u32>>, ModelError> {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let malformed =
         |reason: String| ModelError::malformed(&model.folder().join("tokenizer.json"), reason);
     let mut texts = Vec::with_capacity(lines.len());
@@ -97,27 +98,35 @@ fn quantise_layer(
         .chunks_exact(hidden)
         .map(|part| vec![unit(maximum(part)); hidden]);
 
-    let linear = |layer: &Linear, inputs: &[f32], units: Vec<f32>| {
+    let linear = |node, layer: &Linear, inputs: &[f32], units: Vec<f32>| {
         let divisors = smoothing(&channel_maxima(inputs, layer.inputs), layer);
-        QuantisedLinear::new(layer, &divisors, units)
+        QuantisedLinear::new(node, layer, &divisors, units)
     };
     let uniform = |results: &[f32], width: usize| vec![unit(maximum(results)); width];
     Some(QuantisedLayer {
-        qkv: linear(&weights.qkv, input, qkv_units.flatten().collect())?,
+        qkv: linear(
+            Node::Qkv,
+            &weights.qkv,
+            input,
+            qkv_units.flatten().collect(),
+        )?,
         score_unit: unit(trace.largest_score),
         context_unit: unit(maximum(&context)),
         attention_output: QuantisedLinear::new(
+            Node::AttentionOutput,
             &weights.attention_output,
             &output_divisors,
             uniform(&trace.attention_output, hidden),
         )?,
         attention_norm: weights.attention_norm,
         ffn_in: linear(
+            Node::FfnIn,
             &weights.ffn_in,
             &trace.ffn_input,
             uniform(&trace.ffn_in, config.intermediate),
         )?,
         ffn_out: linear(
+            Node::FfnOut,
             &weights.ffn_out,
             &trace.gelu,
             uniform(&trace.ffn_out, hidden),

@@ -4,7 +4,7 @@ use isa::format::OutputFormat;
 
 use super::attention::attention;
 use super::rows::{self, QuantisedRows};
-use super::{QuantisedLinear, QuantisedModel, RunError, Runner};
+use super::{QuantisedLayer, QuantisedLinear, QuantisedModel, RunError, Runner};
 use crate::matmul::{Finish, MatMul, Rhs};
 use crate::model::Config;
 use crate::model::math::{layer_norm, vectorised};
@@ -22,53 +22,83 @@ pub fn forward(
     lengths: &[usize],
     runner: &mut Runner<'_>,
 ) -> Result<Vec<f32>, RunError> {
-    for (index, layer) in model.layers.iter().enumerate() {
-        let name = |node: &str| format!("layer.{index}.{node}");
-        let input = rows::quantise(&vectors, &layer.qkv.factors);
-        let qkv = linear(&name("attention.qkv"), &layer.qkv, &input, runner)?;
-        let context = attention(config, layer, index, &qkv, lengths, runner)?;
-
-        let input = rows::requantise(&context, layer.context_unit, config.hidden);
-        let output = linear(
-            &name("attention.output"),
-            &layer.attention_output,
-            &input,
-            runner,
-        )?;
-        add(&mut vectors, &output, &layer.attention_output.units);
-        layer_norm(&mut vectors, &layer.attention_norm);
-
-        let input = rows::quantise(&vectors, &layer.ffn_in.factors);
-        let inner = linear(&name("ffn.in"), &layer.ffn_in, &input, runner)?;
-        let input = rows::gelu_quantise(&inner, &layer.ffn_in.units, &layer.ffn_out.factors);
-        let output = linear(&name("ffn.out"), &layer.ffn_out, &input, runner)?;
-        add(&mut vectors, &output, &layer.ffn_out.units);
-        layer_norm(&mut vectors, &layer.output_norm);
+    for (index, quantised) in model.layers.iter().enumerate() {
+        layer(quantised, config, index, &mut vectors, lengths, runner)?;
     }
     Ok(vectors)
 }
 
-/// Applies a linear layer to quantised rows.
+/// Runs layer `index` on `vectors`, in place.
+///
+/// # Errors
+/// As [`forward`].
+pub fn layer(
+    layer: &QuantisedLayer,
+    config: &Config,
+    index: usize,
+    vectors: &mut [f32],
+    lengths: &[usize],
+    runner: &mut Runner<'_>,
+) -> Result<(), RunError> {
+    let input = rows::quantise(vectors, &layer.qkv.factors);
+    let qkv = linear(index, &layer.qkv, &input, runner)?;
+    let context = attention(config, layer, index, &qkv, lengths, runner)?;
+
+    let input = rows::requantise(&context, layer.context_unit, config.hidden);
+    let output = linear(index, &layer.attention_output, &input, runner)?;
+    add(vectors, &output, &layer.attention_output.units);
+    layer_norm(vectors, &layer.attention_norm);
+
+    let input = rows::quantise(vectors, &layer.ffn_in.factors);
+    let inner = linear(index, &layer.ffn_in, &input, runner)?;
+    let input = rows::gelu_quantise(&inner, &layer.ffn_in.units, &layer.ffn_out.factors);
+    let output = linear(index, &layer.ffn_out, &input, runner)?;
+    add(vectors, &output, &layer.ffn_out.units);
+    layer_norm(vectors, &layer.output_norm);
+    Ok(())
+}
+
+/// Applies a linear layer of layer `index` to quantised rows.
 fn linear(
-    name: &str,
+    index: usize,
     layer: &QuantisedLinear,
     input: &QuantisedRows,
     runner: &mut Runner<'_>,
 ) -> Result<Vec<i16>, RunError> {
-    let job = MatMul {
+    let names: Vec<String> = layer
+        .parts
+        .iter()
+        .map(|part| part.node.of_layer(index))
+        .collect();
+    let scales = input.dyadics(&names[0])?;
+    let jobs = layer.parts.iter().zip(&names).map(|(part, name)| MatMul {
         name,
         m: input.scales.len(),
-        k: layer.weights.k(),
-        n: layer.weights.n(),
+        k: part.weights.k(),
+        n: part.weights.n(),
         a: &input.values,
-        b: Rhs::Kept(&layer.weights),
+        b: Rhs::Kept(&part.weights),
         finish: Finish::Requantize {
-            rows: &input.dyadics(name)?,
-            columns: &layer.columns,
+            rows: &scales,
+            columns: &part.columns,
             format: OutputFormat::I16,
         },
-    };
-    Ok(runner.run(&[job])?.swap_remove(0))
+    });
+    let mut results = runner.run(&jobs.collect::<Vec<_>>())?;
+    if results.len() == 1 {
+        return Ok(results.swap_remove(0));
+    }
+    let width = layer.units.len();
+    let mut whole = vec![0; input.scales.len() * width];
+    let mut first = 0;
+    for (part, result) in layer.parts.iter().zip(results) {
+        let n = part.weights.n();
+        for (row, result) in whole.chunks_exact_mut(width).zip(result.chunks_exact(n)) {
+            row[first..first + n].copy_from_slice(result);
+        }
+        first += n;
+    }
+    Ok(whole)
 }
 
 vectorised! {

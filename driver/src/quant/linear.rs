@@ -1,7 +1,8 @@
-//! Linear layers with int8 weights.
+//! Linear layers with quantised weights.
 
 use isa::numerics::{ColumnParam, Dyadic};
 
+use super::nodes::Node;
 use super::rows::LARGEST;
 use crate::matmul::{Layout, Weights};
 use crate::model::Linear;
@@ -12,17 +13,26 @@ const SMALLEST: f32 = 1e-5;
 /// How much larger than in calibration an int16 value may be before it saturates.
 const HEADROOM: f32 = 2.0;
 
-/// A linear layer with int8 weights and int16 results.
+/// A linear layer with quantised weights and int16 results.
 #[derive(Debug)]
 pub struct QuantisedLinear {
-    /// int8 weights, an output channel after the other.
-    pub weights: Weights,
-    /// Scale and bias of each output channel.
-    pub columns: Vec<ColumnParam>,
+    /// The output channels, in one part or in several that have encodings of their own.
+    pub parts: Vec<Part>,
     /// What each input channel is multiplied by before it is quantised.
     pub factors: Vec<f32>,
     /// Value of one step of each output channel.
     pub units: Vec<f32>,
+}
+
+/// Neighbouring output channels of a linear layer.
+#[derive(Debug)]
+pub struct Part {
+    /// Which.
+    pub node: Node,
+    /// Their weights.
+    pub weights: Weights,
+    /// Scale and bias of each channel.
+    pub columns: Vec<ColumnParam>,
 }
 
 /// Value of one step of int16 results whose largest magnitude in calibration was `largest`.
@@ -44,11 +54,20 @@ pub fn smoothing(inputs: &[f32], layer: &Linear) -> Vec<f32> {
     inputs.iter().zip(weights).map(divisor).collect()
 }
 
+/// Parameters of an output channel whose weights have steps of `step`, with results in `unit`;
+/// `None` if its scale cannot be represented.
+pub fn column(step: f32, bias: f32, unit: f32) -> Option<ColumnParam> {
+    Some(ColumnParam {
+        scale: Dyadic::from_f32(step / unit)?,
+        bias: (bias / unit).round_ties_even() as i32,
+    })
+}
+
 impl QuantisedLinear {
-    /// Quantises a layer whose input channels are divided by `divisors`, with results in `units`.
+    /// Quantises `layer`, named `node`, whose input channels are divided by `divisors`, with results in `units`.
     ///
     /// Returns `None` if a channel's scale cannot be represented: its weights are too large.
-    pub fn new(layer: &Linear, divisors: &[f32], units: Vec<f32>) -> Option<Self> {
+    pub fn new(node: Node, layer: &Linear, divisors: &[f32], units: Vec<f32>) -> Option<Self> {
         let mut values = Vec::with_capacity(layer.weights.len());
         let mut columns = Vec::with_capacity(layer.outputs);
         let rows = layer.weights.chunks_exact(layer.inputs);
@@ -65,14 +84,16 @@ impl QuantisedLinear {
             };
             let quantise = |weight: f32| (weight * inverse).round_ties_even() as i8;
             values.extend(row.map(|weight| quantise(weight).max(-127)));
-            columns.push(ColumnParam {
-                scale: Dyadic::from_f32(largest / LARGEST / unit)?,
-                bias: (bias / unit).round_ties_even() as i32,
-            });
+            columns.push(column(largest / LARGEST, *bias, *unit)?);
         }
-        Some(Self {
-            weights: Weights::new(layer.inputs, layer.outputs, Layout::Transposed, values),
+        let weights = Weights::new(layer.inputs, layer.outputs, Layout::Transposed, values);
+        let part = Part {
+            node,
+            weights,
             columns,
+        };
+        Some(Self {
+            parts: vec![part],
             factors: divisors.iter().map(|divisor| 1.0 / divisor).collect(),
             units,
         })

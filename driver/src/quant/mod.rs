@@ -14,20 +14,27 @@
 //!   sentence, and probabilities one a row, relative to the row's largest.
 //! * Softmax, GELU, LayerNorm and residuals are floats on the CPU ([`crate::model::math`]).
 
+mod apply;
 mod attention;
 mod calibrate;
+pub mod compress;
 mod forward;
 mod linear;
+mod nodes;
+mod record;
 mod rows;
 mod runner;
+pub mod scheme;
 mod store;
 
 use crate::backend::BackendError;
-use crate::model::Norm;
+use crate::model::{ModelError, Norm};
 
+pub use apply::apply;
 pub use calibrate::{CALIBRATION, calibrate};
 pub use forward::forward;
-pub use linear::QuantisedLinear;
+pub use linear::{Part, QuantisedLinear};
+pub use nodes::{Kind, Node};
 pub use runner::{NodeDigest, Runner};
 pub use store::{Key, read, write};
 
@@ -60,6 +67,39 @@ pub struct QuantisedLayer {
     pub ffn_out: QuantisedLinear,
     /// LayerNorm after the feed-forward part.
     pub output_norm: Norm,
+}
+
+impl QuantisedLayer {
+    /// A linear layer by its kind.
+    pub fn linear(&self, kind: Kind) -> &QuantisedLinear {
+        match kind {
+            Kind::Qkv => &self.qkv,
+            Kind::AttentionOutput => &self.attention_output,
+            Kind::FfnIn => &self.ffn_in,
+            Kind::FfnOut => &self.ffn_out,
+        }
+    }
+
+    /// A linear layer by its kind, to replace it.
+    pub fn linear_mut(&mut self, kind: Kind) -> &mut QuantisedLinear {
+        match kind {
+            Kind::Qkv => &mut self.qkv,
+            Kind::AttentionOutput => &mut self.attention_output,
+            Kind::FfnIn => &mut self.ffn_in,
+            Kind::FfnOut => &mut self.ffn_out,
+        }
+    }
+}
+
+/// Why a model could not be quantised.
+#[derive(Debug, thiserror::Error)]
+pub enum QuantiseError {
+    /// The model or a text is wrong.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The products of calibration could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
 }
 
 /// Why a quantised model could not be run.

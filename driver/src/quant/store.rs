@@ -9,7 +9,7 @@ use isa::numerics::{ColumnParam, Dyadic};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{QuantisedLayer, QuantisedLinear, QuantisedModel, SCHEME};
+use super::{Kind, Part, QuantisedLayer, QuantisedLinear, QuantisedModel, SCHEME};
 use crate::matmul::{Layout, Weights};
 use crate::model::{Config, Model, ModelError, Norm, cache};
 
@@ -91,15 +91,17 @@ pub fn write(path: &Path, key: &Key, model: &QuantisedModel) -> Result<(), Model
             });
         };
         for (name, linear) in linears(layer) {
-            let shape = vec![linear.weights.n(), linear.weights.k()];
-            let weights = linear
+            // The cache keeps what calibration gives: one part, dense.
+            let part = &linear.parts[0];
+            let shape = vec![part.weights.n(), part.weights.k()];
+            let weights = part
                 .weights
                 .values()
                 .iter()
                 .map(|value| *value as u8)
                 .collect();
             put(&format!("{name}.weights"), Dtype::I8, shape, weights);
-            let columns = &linear.columns;
+            let columns = &part.columns;
             let multipliers = columns
                 .iter()
                 .flat_map(|it| it.scale.multiplier.to_le_bytes());
@@ -199,12 +201,7 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
 }
 
 fn linears(layer: &QuantisedLayer) -> [(&'static str, &QuantisedLinear); 4] {
-    [
-        ("qkv", &layer.qkv),
-        ("attention_output", &layer.attention_output),
-        ("ffn_in", &layer.ffn_in),
-        ("ffn_out", &layer.ffn_out),
-    ]
+    Kind::ALL.map(|kind| (kind.file_name(), layer.linear(kind)))
 }
 
 /// All floats of a layer by name.
@@ -247,7 +244,8 @@ fn read_layer(tensors: &SafeTensors<'_>, index: usize, config: &Config) -> Optio
                 .collect(),
         )
     };
-    let linear = |name: &str, outputs: usize, inputs: usize| -> Option<QuantisedLinear> {
+    let linear = |kind: Kind, outputs: usize, inputs: usize| -> Option<QuantisedLinear> {
+        let name = kind.file_name();
         let weights = bytes(&format!("{name}.weights"), Dtype::I8, outputs * inputs)?;
         let weights: Vec<i8> = weights.into_iter().map(|value| value as i8).collect();
         let multipliers = bytes(&format!("{name}.multipliers"), Dtype::U16, outputs)?;
@@ -271,9 +269,13 @@ fn read_layer(tensors: &SafeTensors<'_>, index: usize, config: &Config) -> Optio
             .zip(biases)
             .map(|(scale, bias)| ColumnParam { scale, bias })
             .collect();
-        Some(QuantisedLinear {
+        let part = Part {
+            node: kind.whole(),
             weights: Weights::new(inputs, outputs, Layout::Transposed, weights),
             columns,
+        };
+        Some(QuantisedLinear {
+            parts: vec![part],
             factors: floats(&format!("{name}.factors"), inputs)?,
             units: floats(&format!("{name}.units"), outputs)?,
         })
@@ -291,13 +293,13 @@ fn read_layer(tensors: &SafeTensors<'_>, index: usize, config: &Config) -> Optio
         ..
     } = *config;
     Some(QuantisedLayer {
-        qkv: linear("qkv", 3 * hidden, hidden)?,
+        qkv: linear(Kind::Qkv, 3 * hidden, hidden)?,
         score_unit: floats("score_unit", 1)?[0],
         context_unit: floats("context_unit", 1)?[0],
-        attention_output: linear("attention_output", hidden, hidden)?,
+        attention_output: linear(Kind::AttentionOutput, hidden, hidden)?,
         attention_norm: norm("attention_norm")?,
-        ffn_in: linear("ffn_in", intermediate, hidden)?,
-        ffn_out: linear("ffn_out", hidden, intermediate)?,
+        ffn_in: linear(Kind::FfnIn, intermediate, hidden)?,
+        ffn_out: linear(Kind::FfnOut, hidden, intermediate)?,
         output_norm: norm("output_norm")?,
     })
 }
