@@ -7,7 +7,10 @@ use serde::Serialize;
 
 use crate::backend::{Backend, NodeReport};
 use crate::model::{Model, ModelError, TooLong, cache};
-use crate::quant::{self, CALIBRATION, Key, NodeDigest, QuantisedModel, RunError, Runner};
+use crate::quant::scheme::{Plan, Scheme};
+use crate::quant::{
+    self, CALIBRATION, Key, NodeDigest, QuantiseError, QuantisedModel, RunError, Runner,
+};
 
 /// Tokens that go through the encoder together: enough to keep weights busy, few enough that
 /// memory does not grow with the number of texts.
@@ -70,6 +73,8 @@ pub enum Origin {
     Cache,
     /// Calibrated now, and kept in the cache.
     Calibrated,
+    /// From a file that `systole quantize` wrote.
+    File,
     /// Calibrated now; the cache could not be written, for this reason.
     NotKept(String),
 }
@@ -80,11 +85,12 @@ pub struct Embedder {
     model: Model,
     quantised: QuantisedModel,
     origin: Origin,
+    scheme: String,
 }
 
 impl Embedder {
     /// Opens the model in `folder`, and quantises it unless the cache ([`cache::folder`]) has it
-    /// quantised.
+    /// quantised; or the quantised model of a file ([`quant::write_file`]).
     ///
     /// `progress` hears the number of layers quantised and of all layers.
     ///
@@ -112,6 +118,16 @@ impl Embedder {
         cache: Result<PathBuf, ModelError>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, EmbedError> {
+        if folder.is_file() {
+            let (model, quantised, scheme) = quant::read_file(folder)?;
+            return Ok(Self {
+                model,
+                quantised,
+                origin: Origin::File,
+                scheme,
+            });
+        }
+        let scheme = Scheme::W8.to_string();
         let model = Model::open(folder)?;
         let key = Key::of(&model, CALIBRATION)?;
         let path = cache.map(|cache| key.path(&cache));
@@ -124,6 +140,7 @@ impl Embedder {
                 model,
                 quantised,
                 origin: Origin::Cache,
+                scheme,
             });
         }
         let layers = model.config.layers;
@@ -136,6 +153,7 @@ impl Embedder {
             model,
             quantised,
             origin,
+            scheme,
         })
     }
 
@@ -144,19 +162,38 @@ impl Embedder {
         &self.model
     }
 
+    /// The scheme of the weights, as [`Plan`] reads it.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Gives layers other weights by `plan`, calibrated by the sentences of `text`, one a line.
+    /// `progress` hears the number of layers done.
+    ///
+    /// # Errors
+    /// When the model is a quantised file, or its weights cannot be quantised so.
+    pub fn apply(
+        &mut self,
+        plan: &Plan,
+        text: &str,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), QuantiseError> {
+        quant::apply(&self.model, &mut self.quantised, plan, text, progress)?;
+        self.scheme = plan.to_string();
+        Ok(())
+    }
+
+    /// Writes the quantised model to a file that stands alone.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), ModelError> {
+        quant::write_file(path, &self.model, &self.quantised, &self.scheme)
+    }
+
     /// The quantised encoder.
     pub fn quantised(&self) -> &QuantisedModel {
         &self.quantised
-    }
-
-    /// The quantised encoder, to give layers other weights.
-    pub fn quantised_mut(&mut self) -> &mut QuantisedModel {
-        &mut self.quantised
-    }
-
-    /// The model, and the quantised encoder to be changed.
-    pub fn parts_mut(&mut self) -> (&Model, &mut QuantisedModel) {
-        (&self.model, &mut self.quantised)
     }
 
     /// Where the quantised weights came from.

@@ -81,7 +81,18 @@ impl Config {
     /// # Errors
     /// When the file is missing or malformed, or describes a model of another family.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let fields: Fields = json::read(path, "a model's folder needs it")?;
+        Self::check(path, json::read(path, "a model's folder needs it")?)
+    }
+
+    /// Reads and checks the text of such a file, which is in the file `path`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ModelError> {
+        Self::check(path, json::parse(path, text.as_bytes())?)
+    }
+
+    fn check(path: &Path, fields: Fields) -> Result<Self, ModelError> {
         fields.check_family(path)?;
         let sizes = [
             ("hidden_size", fields.hidden_size, WIDEST),

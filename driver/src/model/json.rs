@@ -9,7 +9,12 @@ use super::ModelError;
 /// Reads the JSON file `path`.
 pub fn read<T: DeserializeOwned>(path: &Path, hint: &str) -> Result<T, ModelError> {
     let text = std::fs::read(path).map_err(|source| ModelError::io(path, hint, source))?;
-    serde_json::from_slice(&text).map_err(|error| ModelError::malformed(path, error.to_string()))
+    parse(path, &text)
+}
+
+/// Reads the JSON `text`, which is, or is in, the file `path`.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(text).map_err(|error| ModelError::malformed(path, error.to_string()))
 }
 
 /// Reads the JSON file `path`, `None` if it does not exist.

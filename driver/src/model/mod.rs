@@ -6,7 +6,7 @@ mod config;
 mod error;
 pub mod fetch;
 pub mod float;
-mod json;
+pub(crate) mod json;
 pub mod math;
 mod panics;
 mod pooling;
@@ -86,7 +86,27 @@ impl Model {
         })
     }
 
-    /// The folder.
+    /// Puts a model together whose parts come from the file `path`.
+    ///
+    /// # Errors
+    /// When the embeddings are not among its tensors.
+    pub(crate) fn of_file(
+        path: &Path,
+        config: Config,
+        pooling: Pooling,
+        tokenizer: Tokenizer,
+        tensors: Tensors,
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            folder: path.into(),
+            bert: Bert::new(config.clone(), tensors)?,
+            config,
+            pooling,
+            tokenizer,
+        })
+    }
+
+    /// The folder, or the file if the model is in one.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

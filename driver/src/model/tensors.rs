@@ -1,5 +1,6 @@
 //! `model.safetensors`, mapped into memory.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ pub struct Tensors {
     start: usize,
     /// What stands before every name: nothing, or `bert.`.
     prefix: &'static str,
+    /// What says which shapes are right, for errors.
+    asker: &'static str,
 }
 
 impl Tensors {
@@ -46,7 +49,13 @@ impl Tensors {
             metadata,
             start: header + 8,
             prefix,
+            asker: "config.json",
         })
+    }
+
+    /// The same tensors, of which `asker` says the shapes, in errors.
+    pub fn asked_by(self, asker: &'static str) -> Self {
+        Self { asker, ..self }
     }
 
     /// The file.
@@ -60,12 +69,31 @@ impl Tensors {
     /// When the tensor is missing, has another shape, is not `F32`, or holds a value that is not a
     /// finite number.
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let values: Vec<f32> = floats(self.bytes(name, shape)?).collect();
+        let values: Vec<f32> = floats(self.bytes(name, Dtype::F32, shape)?).collect();
         if values.iter().any(|value| !value.is_finite()) {
             let reason = format!("tensor `{name}` holds a value that is not a finite number");
             return Err(ModelError::malformed(&self.path, reason));
         }
         Ok(values)
+    }
+
+    /// Text that stands beside the tensors under this name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.metadata
+            .metadata()
+            .as_ref()?
+            .get(name)
+            .map(String::as_str)
+    }
+
+    /// Names and bytes of all tensors, in the order of their names.
+    pub fn all(&self) -> BTreeMap<String, &[u8]> {
+        let tensors = self.metadata.tensors();
+        let bytes = tensors.into_iter().map(|(name, info)| {
+            let (first, last) = info.data_offsets;
+            (name, &self.map[self.start + first..self.start + last])
+        });
+        bytes.collect()
     }
 
     /// A table of `rows` rows of `width` values, read row by row.
@@ -74,13 +102,16 @@ impl Tensors {
     /// When the tensor is missing, has another shape or is not `F32`.
     pub fn table(&self, name: &str, rows: usize, width: usize) -> Result<Table<'_>, ModelError> {
         Ok(Table {
-            bytes: self.bytes(name, &[rows, width])?,
+            bytes: self.bytes(name, Dtype::F32, &[rows, width])?,
             width,
         })
     }
 
     /// Bytes of a tensor, found under its name with the prefix or, for LayerNorm, its older name.
-    fn bytes(&self, name: &str, shape: &[usize]) -> Result<&[u8], ModelError> {
+    ///
+    /// # Errors
+    /// When the tensor is missing, or has another shape or type.
+    pub fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&[u8], ModelError> {
         let older = name
             .replace("Norm.weight", "Norm.gamma")
             .replace("Norm.bias", "Norm.beta");
@@ -91,13 +122,13 @@ impl Tensors {
         };
         if info.shape != shape {
             let reason = format!(
-                "tensor `{name}` has shape {:?}, but config.json asks for {shape:?}",
-                info.shape
+                "tensor `{name}` has shape {:?}, but {} asks for {shape:?}",
+                info.shape, self.asker
             );
             return malformed(reason);
         }
-        if info.dtype != Dtype::F32 {
-            let reason = format!("tensor `{name}` is {:?}; F32 can be read", info.dtype);
+        if info.dtype != dtype {
+            let reason = format!("tensor `{name}` is {:?}; {dtype:?} can be read", info.dtype);
             return Err(ModelError::unsupported(&self.path, reason));
         }
         let (first, last) = info.data_offsets;

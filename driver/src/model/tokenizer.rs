@@ -37,8 +37,21 @@ impl Tokenizer {
     pub fn read(path: &Path, limit: usize, lower_case: bool) -> Result<Self, ModelError> {
         let bytes = std::fs::read(path)
             .map_err(|source| ModelError::io(path, "it turns text into tokens", source))?;
+        Self::parse(path, &bytes, limit, lower_case)
+    }
+
+    /// Reads the text of such a file, which is in the file `path`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(
+        path: &Path,
+        text: &[u8],
+        limit: usize,
+        lower_case: bool,
+    ) -> Result<Self, ModelError> {
         let read = guarded(|| {
-            let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)?;
+            let mut inner = tokenizers::Tokenizer::from_bytes(text)?;
             inner.with_padding(None);
             inner.with_truncation(None::<TruncationParams>)?;
             let special_tokens = inner
@@ -57,6 +70,11 @@ impl Tokenizer {
             limit,
             lower_case,
         })
+    }
+
+    /// Whether texts are turned into small letters first.
+    pub fn lower_case(&self) -> bool {
+        self.lower_case
     }
 
     /// Most tokens of a text, special ones included.

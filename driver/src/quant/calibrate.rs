@@ -9,6 +9,14 @@ use crate::model::{Config, LayerWeights, Linear, Model, ModelError, TooLong};
 /// Sentences for calibration, one a line. No figure of accuracy may be measured on them.
 pub const CALIBRATION: &str = include_str!("calibration.txt");
 
+/// More sentences, one a line, for schemes that look at what layers see ([`super::apply`]): second
+/// moments need more tokens than ranges. No figure of accuracy may be measured on them.
+pub const COMPRESSION: &str = concat!(
+    include_str!("calibration.txt"),
+    "\n",
+    include_str!("compression.txt")
+);
+
 /// Quantises `model` by the sentences of `text`, one a line; `progress` hears the number of layers
 /// done.
 ///

@@ -2,6 +2,7 @@
 
 use isa::numerics::{ColumnParam, Dyadic};
 
+use super::file::matrix_bytes;
 use super::nodes::Node;
 use super::rows::LARGEST;
 use crate::matmul::{Layout, Weights};
@@ -61,6 +62,16 @@ pub fn column(step: f32, bias: f32, unit: f32) -> Option<ColumnParam> {
         scale: Dyadic::from_f32(step / unit)?,
         bias: (bias / unit).round_ties_even() as i32,
     })
+}
+
+impl Part {
+    /// Bytes of the weights: codes, indices, group scales and the bitmap of blocks.
+    pub fn weight_bytes(&self) -> u64 {
+        match self.weights.encoding() {
+            Some(encoding) => matrix_bytes(encoding),
+            None => self.weights.values().len() as u64,
+        }
+    }
 }
 
 impl QuantisedLinear {

@@ -18,6 +18,7 @@ mod apply;
 mod attention;
 mod calibrate;
 pub mod compress;
+mod file;
 mod forward;
 mod linear;
 mod nodes;
@@ -31,7 +32,8 @@ use crate::backend::BackendError;
 use crate::model::{ModelError, Norm};
 
 pub use apply::apply;
-pub use calibrate::{CALIBRATION, calibrate};
+pub use calibrate::{CALIBRATION, COMPRESSION, calibrate};
+pub use file::{matrix_bytes, read as read_file, write as write_file};
 pub use forward::forward;
 pub use linear::{Part, QuantisedLinear};
 pub use nodes::{Kind, Node};
@@ -67,6 +69,18 @@ pub struct QuantisedLayer {
     pub ffn_out: QuantisedLinear,
     /// LayerNorm after the feed-forward part.
     pub output_norm: Norm,
+}
+
+impl QuantisedModel {
+    /// Bytes of all weights: codes, indices, group scales and bitmaps of blocks.
+    pub fn weight_bytes(&self) -> u64 {
+        let linears = self
+            .layers
+            .iter()
+            .flat_map(|layer| Kind::ALL.map(|kind| layer.linear(kind)));
+        let parts = linears.flat_map(|linear| &linear.parts);
+        parts.map(Part::weight_bytes).sum()
+    }
 }
 
 impl QuantisedLayer {
