@@ -171,7 +171,8 @@ impl Embedder {
     /// `progress` hears the number of layers done.
     ///
     /// # Errors
-    /// When the model is a quantised file, or its weights cannot be quantised so.
+    /// When the float weights are not there, as in a file that [`Self::write`] wrote, or cannot be
+    /// quantised so.
     pub fn apply(
         &mut self,
         plan: &Plan,
@@ -258,7 +259,7 @@ impl Embedder {
 }
 
 /// Neighbouring texts with at most [`BATCH_TOKENS`] tokens together, or one text alone.
-fn batches(mut texts: &[Vec<u32>]) -> impl Iterator<Item = &[Vec<u32>]> {
+pub(crate) fn batches(mut texts: &[Vec<u32>]) -> impl Iterator<Item = &[Vec<u32>]> {
     std::iter::from_fn(move || {
         let mut tokens = 0;
         let fits = |text: &&Vec<u32>| {

@@ -7,6 +7,7 @@ pub mod device;
 pub mod dma;
 pub mod embed;
 pub mod encoding;
+pub mod eval;
 pub mod matmul;
 pub mod model;
 pub mod quant;

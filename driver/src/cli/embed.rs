@@ -36,7 +36,7 @@ pub struct Args {
 pub struct WorkArgs {
     #[command(flatten)]
     device: DeviceArgs,
-    /// The model: a folder, or a name of `systole model list`.
+    /// The model: a folder, a file that `systole quantize` wrote, or a name of `systole model list`.
     #[arg(long, value_name = "PATH", default_value = "minilm")]
     model: PathBuf,
     /// Cut off what the model cannot read of a long text, instead of refusing it.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use systole::backend::BackendError;
 use systole::embed::EmbedError;
 use systole::model::ModelError;
-use systole::quant::RunError;
+use systole::quant::{QuantiseError, RunError};
 
 use super::say;
 
@@ -86,6 +86,15 @@ impl From<BackendError> for Failure {
         match error {
             BackendError::Shape(_) => Self::Failed(error.to_string()),
             BackendError::Device(_) => Self::Device(error.to_string()),
+        }
+    }
+}
+
+impl From<QuantiseError> for Failure {
+    fn from(error: QuantiseError) -> Self {
+        match error {
+            QuantiseError::Model(error) => error.into(),
+            QuantiseError::Run(error) => EmbedError::Run(error).into(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod card;
 mod device;
 mod doctor;
 mod embed;
+mod eval;
 mod failure;
 mod gemm;
 mod info;
@@ -13,6 +14,7 @@ mod model;
 mod npy;
 mod pci;
 mod progress;
+mod quantize;
 mod random;
 mod report;
 mod similarity;
@@ -52,6 +54,10 @@ enum Command {
     Embed(embed::Args),
     /// Compare texts by their meaning (cosine of their vectors).
     Similarity(similarity::Args),
+    /// Write a model with its weights in fewer bits, or sparse.
+    Quantize(quantize::Args),
+    /// Compare quantised models with the float model: accuracy, error by layer, bytes.
+    Eval(eval::Args),
     /// Multiply two int8 matrices from NumPy files.
     Gemm(gemm::Args),
     /// Measure.
@@ -81,6 +87,8 @@ impl Command {
             Self::Model(command) => command.run(),
             Self::Embed(args) => embed::run(args),
             Self::Similarity(args) => similarity::run(args),
+            Self::Quantize(args) => quantize::run(args),
+            Self::Eval(args) => eval::run(args),
             Self::Gemm(args) => gemm::run(args),
             Self::Bench(command) => command.run(),
             Self::Device(args) => pci::run(args),

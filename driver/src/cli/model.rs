@@ -64,8 +64,8 @@ fn list() -> Result<()> {
     Ok(())
 }
 
-/// Folder of the model that `--model` names: a known name, unless there is a folder of that name.
-fn folder(name: &Path) -> Result<PathBuf> {
+/// Folder or file of the model that `--model` names: a known name, unless there is one of that name.
+pub fn folder(name: &Path) -> Result<PathBuf> {
     let known = name.to_str().and_then(|name| KnownModel::find(name).ok());
     let Some(model) = known.filter(|_| !name.is_dir()) else {
         return Ok(name.into());

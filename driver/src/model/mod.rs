@@ -55,7 +55,8 @@ impl Model {
     /// When a file is missing, malformed, or asks for something that is not built.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         if !folder.is_dir() {
-            let hint = "a model is a folder with config.json, tokenizer.json and model.safetensors";
+            let hint = "a model is a folder with config.json, tokenizer.json and model.safetensors, or a file \
+                        that `systole quantize` wrote";
             return Err(ModelError::Missing {
                 path: folder.into(),
                 hint: hint.into(),

@@ -18,12 +18,28 @@ use crate::model::math::{layer_norm, vectorised};
 pub fn forward(
     model: &QuantisedModel,
     config: &Config,
-    mut vectors: Vec<f32>,
+    vectors: Vec<f32>,
     lengths: &[usize],
     runner: &mut Runner<'_>,
 ) -> Result<Vec<f32>, RunError> {
+    forward_watched(model, config, vectors, lengths, runner, &mut |_, _| ())
+}
+
+/// As [`forward`]; `watch` sees the token vectors after each layer.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_watched(
+    model: &QuantisedModel,
+    config: &Config,
+    mut vectors: Vec<f32>,
+    lengths: &[usize],
+    runner: &mut Runner<'_>,
+    watch: &mut dyn FnMut(usize, &[f32]),
+) -> Result<Vec<f32>, RunError> {
     for (index, quantised) in model.layers.iter().enumerate() {
         layer(quantised, config, index, &mut vectors, lengths, runner)?;
+        watch(index, &vectors);
     }
     Ok(vectors)
 }

@@ -34,7 +34,7 @@ use crate::model::{ModelError, Norm};
 pub use apply::apply;
 pub use calibrate::{CALIBRATION, COMPRESSION, calibrate};
 pub use file::{matrix_bytes, read as read_file, write as write_file};
-pub use forward::forward;
+pub use forward::{forward, forward_watched};
 pub use linear::{Part, QuantisedLinear};
 pub use nodes::{Kind, Node};
 pub use runner::{NodeDigest, Runner};
@@ -74,12 +74,22 @@ pub struct QuantisedLayer {
 impl QuantisedModel {
     /// Bytes of all weights: codes, indices, group scales and bitmaps of blocks.
     pub fn weight_bytes(&self) -> u64 {
+        self.parts().map(Part::weight_bytes).sum()
+    }
+
+    /// Number of all weights, zeros included, which is their bytes in eight bits.
+    pub fn weights(&self) -> u64 {
+        let weights = |part: &Part| part.weights.values().len() as u64;
+        self.parts().map(weights).sum()
+    }
+
+    /// All products with weights.
+    fn parts(&self) -> impl Iterator<Item = &Part> {
         let linears = self
             .layers
             .iter()
             .flat_map(|layer| Kind::ALL.map(|kind| layer.linear(kind)));
-        let parts = linears.flat_map(|linear| &linear.parts);
-        parts.map(Part::weight_bytes).sum()
+        linears.flat_map(|linear| &linear.parts)
     }
 }
 

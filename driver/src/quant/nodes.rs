@@ -102,6 +102,14 @@ impl Node {
         }
     }
 
+    /// The first of the finest parts that it consists of.
+    pub const fn finest(self) -> Self {
+        match self {
+            Self::Qkv => Self::Query,
+            node => node,
+        }
+    }
+
     /// Name within a layer.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,0 +1,159 @@
+//! `systole eval`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use systole::backend::Backend;
+use systole::eval::{Evaluation, Reference};
+use systole::model::{Model, TooLong};
+
+use super::card::{Engine, Surroundings};
+use super::device::{DEVICES, Device, MachineArgs};
+use super::failure::{Failure, Result};
+use super::table::{Table, grouped, known, percent};
+use super::{model, print_json, progress};
+
+/// Compare quantised models with the float model.
+///
+/// Prints for each model the mean and the smallest cosine of its embeddings to those of the float
+/// model, the rank correlation (Spearman) of the similarities of all pairs of sentences, the bytes
+/// of its weights, and the error of the token vectors after each layer over their length. The
+/// sentences must not be those that the models were calibrated with.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Quantised models: files that `systole quantize` wrote; folders and names of `systole model
+    /// list` are taken in eight bits.
+    #[arg(value_name = "MODEL", required = true)]
+    models: Vec<PathBuf>,
+    /// The float model that they are compared with: a folder, or a name of `systole model list`.
+    #[arg(long, value_name = "FLOAT_MODEL")]
+    against: PathBuf,
+    /// Sentences, one a line; empty lines do not count.
+    #[arg(long, value_name = "FILE")]
+    text: PathBuf,
+    /// Cut off what the model cannot read of a long sentence, instead of refusing it.
+    #[arg(long)]
+    truncate: bool,
+    /// Where products run.
+    #[arg(long, value_name = "WHERE", default_value_t = Device::Cpu, long_help = DEVICES)]
+    device: Device,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Print one object of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Json<'a> {
+    against: &'a Path,
+    device: String,
+    models: &'a [Row],
+}
+
+/// One model.
+#[derive(Serialize)]
+pub struct Row {
+    /// Its name as it was given.
+    pub model: String,
+    /// Its scheme.
+    pub scheme: String,
+    /// Bytes of its weights.
+    pub weight_bytes: u64,
+    /// Those over eight bits.
+    pub part_of_w8: f64,
+    /// What was measured.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<()> {
+    let text = std::fs::read_to_string(&args.text);
+    let text = text.map_err(|error| Failure::file(&args.text, error))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let sentences: Vec<&str> = lines.collect();
+    if sentences.is_empty() {
+        return Err(Failure::file(&args.text, "it holds no sentence"));
+    }
+    let too_long = match args.truncate {
+        true => TooLong::Truncate,
+        false => TooLong::Refuse,
+    };
+    let floats = model::folder(&args.against)?;
+    if floats.is_file() {
+        let text = "it is no folder of a float model, which --against needs";
+        return Err(Failure::file(&floats, text));
+    }
+    let spinner = progress::spinner("running the float model");
+    let reference = Reference::of(&Model::open(&floats)?, &sentences, too_long)?;
+    spinner.finish_and_clear();
+    let mut engine = Engine::open(&args.device, &args.machine, &Surroundings::default())?;
+    let mut rows = Vec::with_capacity(args.models.len());
+    for name in &args.models {
+        let embedder = model::load(name)?;
+        let evaluation = reference.compare(&embedder, &sentences, too_long, &mut engine)?;
+        let weight_bytes = embedder.quantised().weight_bytes();
+        rows.push(Row {
+            model: name.display().to_string(),
+            scheme: embedder.scheme().into(),
+            weight_bytes,
+            part_of_w8: weight_bytes as f64 / embedder.quantised().weights() as f64,
+            evaluation,
+        });
+    }
+    if args.json {
+        return print_json(&Json {
+            against: &args.against,
+            device: engine.name().into(),
+            models: &rows,
+        });
+    }
+    print(&rows)
+}
+
+fn print(rows: &[Row]) -> Result<()> {
+    let layers = rows.iter().map(|row| row.evaluation.layer_errors.len());
+    let layers = layers.max().unwrap_or(0);
+    let mut table = Table::new(&[
+        "model",
+        "scheme",
+        ">weight bytes",
+        ">of w8",
+        ">cosine mean",
+        ">min",
+        ">Spearman",
+    ]);
+    let names: Vec<String> = (0..layers).map(|layer| format!(">{layer}")).collect();
+    let headings = std::iter::once("error after layer").chain(names.iter().map(String::as_str));
+    let mut errors = Table::new(&headings.collect::<Vec<_>>());
+    for row in rows {
+        let found = &row.evaluation;
+        table.row(vec![
+            row.model.clone(),
+            short(&row.scheme),
+            grouped(row.weight_bytes),
+            percent(row.part_of_w8),
+            format!("{:.5}", found.cosine_mean),
+            format!("{:.5}", found.cosine_min),
+            known(found.spearman, |value| format!("{value:.5}")),
+        ]);
+        let mut cells = vec![row.model.clone()];
+        cells.extend(found.layer_errors.iter().map(|error| percent(*error)));
+        errors.row(cells);
+    }
+    let mut out = io::stdout().lock();
+    write!(out, "{table}\n{errors}")?;
+    Ok(out.flush()?)
+}
+
+/// The beginning of a scheme, which for a plan may be long.
+fn short(scheme: &str) -> String {
+    const MOST: usize = 40;
+    match scheme.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &scheme[..end]),
+        None => scheme.into(),
+    }
+}
