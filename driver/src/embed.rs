@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::backend::{Backend, NodeReport};
 use crate::model::{Model, ModelError, TooLong, cache};
-use crate::quant::scheme::{Plan, Scheme};
+use crate::quant::mixed::{Found, Search, ideal_cycles};
+use crate::quant::scheme::{Goal, Plan, Scheme};
 use crate::quant::{
     self, CALIBRATION, Key, NodeDigest, QuantiseError, QuantisedModel, RunError, Runner,
 };
@@ -182,6 +183,29 @@ impl Embedder {
         quant::apply(&self.model, &mut self.quantised, plan, text, progress)?;
         self.scheme = plan.to_string();
         Ok(())
+    }
+
+    /// The best plan for `goal` of these candidates, found by the sentences of `text`, one a line, of
+    /// which some are held back to measure; the model stays as it is. `progress` hears the number of
+    /// products measured, of six a layer.
+    ///
+    /// # Errors
+    /// As [`Self::apply`], or when no plan reaches the goal.
+    pub fn search(
+        &mut self,
+        goal: Goal,
+        candidates: &[Scheme],
+        text: &str,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Found, QuantiseError> {
+        let search = Search {
+            model: &self.model,
+            quantised: &mut self.quantised,
+            candidates,
+            text,
+            cycles: &ideal_cycles,
+        };
+        search.run(goal, progress)
     }
 
     /// Writes the quantised model to a file that stands alone.

@@ -62,6 +62,15 @@ impl Weights {
         })
     }
 
+    /// The same weights under a number of their own.
+    pub(crate) fn copy(&self) -> Self {
+        let values = self.values.clone();
+        Self {
+            encoding: self.encoding.clone(),
+            ..Self::new(self.k, self.n, self.layout, values)
+        }
+    }
+
     /// The encoding, where the weights have one.
     pub fn encoding(&self) -> Option<&Encoding> {
         self.encoding.as_ref()

@@ -1,13 +1,17 @@
 //! `systole quantize`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Serialize;
 use systole::embed::Embedder;
 use systole::model::ModelError;
-use systole::quant::COMPRESSION;
-use systole::quant::scheme::{GRAMMAR, Plan};
+use systole::quant::mixed::Found;
+use systole::quant::mixed::sensitivity::Item;
+use systole::quant::scheme::{GRAMMAR, Goal, Plan, Scheme, SchemeError};
+use systole::quant::{COMPRESSION, Node};
 
 use super::failure::{Failure, Result};
 use super::table::{Table, grouped, percent};
@@ -21,6 +25,10 @@ Examples:
   systole eval w4.safetensors --against minilm --text sentences.txt
   systole quantize minilm --scheme w8,2:4-sparsegpt@query,2:4-sparsegpt@key -o qk.safetensors
   systole quantize minilm --scheme mixed:accuracy=0.99 -o mixed.safetensors";
+
+/// What a mixed plan is made of unless something else is asked for.
+const CANDIDATES: &str = "w8,w6-gptq,w5-gptq,w5g128-gptq,w4g32-gptq,w4g128-gptq,w3g32-gptq,\
+                          2:4-sparsegpt,w4g32-gptq+2:4";
 
 /// Write a model with its weights in fewer bits, or sparse.
 ///
@@ -41,6 +49,9 @@ pub struct Args {
     /// chosen; without it, a few hundred that come with the program.
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
+    /// Schemes that a mixed plan may give to a product, joined by `,`.
+    #[arg(long, value_name = "SCHEMES", default_value = CANDIDATES)]
+    candidates: String,
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -59,6 +70,35 @@ struct Json<'a> {
     w8_bytes: u64,
     file_bytes: u64,
     products: Vec<Row>,
+    /// Of a plan that was searched for: its mean cosine on sentences held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cosine: Option<f64>,
+    /// Of such a plan: what each product loses alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensitivity: Option<Vec<Sensitivity>>,
+}
+
+/// What a product loses under each candidate, all others in eight bits.
+#[derive(Serialize)]
+struct Sensitivity {
+    name: String,
+    chosen: String,
+    /// By how much the mean cosine falls.
+    losses: BTreeMap<String, f64>,
+}
+
+fn sensitivity(found: &Found, candidates: &[Scheme]) -> Vec<Sensitivity> {
+    let items = found.items.iter().zip(&found.choices);
+    let row = |(item, choice): (&Item, &usize)| Sensitivity {
+        name: item.node.of_layer(item.layer),
+        chosen: candidates[*choice].to_string(),
+        losses: candidates
+            .iter()
+            .map(Scheme::to_string)
+            .zip(item.losses.iter().copied())
+            .collect(),
+    };
+    items.map(row).collect()
 }
 
 #[derive(Serialize)]
@@ -71,13 +111,27 @@ struct Row {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
-    let plan: Plan = args
-        .scheme
-        .parse()
-        .map_err(|error| Failure::Usage(format!("{error}; `systole quantize --help` teaches")))?;
+    let wanted: Wanted = args.scheme.parse().map_err(usage)?;
+    let candidates: Vec<Scheme> = args
+        .candidates
+        .split(',')
+        .map(|scheme| scheme.trim().parse())
+        .collect::<std::result::Result<_, _>>()
+        .map_err(usage)?;
     let text = calibration(args.calibrate.as_deref())?;
     let mut embedder = open_floats(&args.model)?;
     let layers = embedder.model().config.layers;
+    let (plan, found) = match wanted {
+        Wanted::Plan(plan) => (plan, None),
+        Wanted::Goal(goal) => {
+            let bar = progress::bar(layers * Node::PARTS.len(), "measuring");
+            let found = embedder.search(goal, &candidates, &text, &mut |done| {
+                bar.set_position(done as u64)
+            })?;
+            bar.finish_and_clear();
+            (found.plan.clone(), Some(found))
+        }
+    };
     if let Some(rule) = plan.beyond(layers) {
         return Err(Failure::Usage(format!(
             "`{rule}` is for a layer that the model does not have: it has {layers}, counted from 0"
@@ -87,7 +141,28 @@ pub fn run(args: Args) -> Result<()> {
     embedder.apply(&plan, &text, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     embedder.write(&args.out)?;
-    report(&args, &embedder, &plan)
+    report(&args, &embedder, &plan, &candidates, found.as_ref())
+}
+
+fn usage(error: SchemeError) -> Failure {
+    Failure::Usage(format!("{error}; `systole quantize --help` teaches"))
+}
+
+/// What `--scheme` asks for.
+enum Wanted {
+    Plan(Plan),
+    Goal(Goal),
+}
+
+impl FromStr for Wanted {
+    type Err = SchemeError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, SchemeError> {
+        match text.strip_prefix("mixed:") {
+            Some(goal) => goal.parse().map(Self::Goal),
+            None => text.parse().map(Self::Plan),
+        }
+    }
 }
 
 /// The text of `--calibrate`, or what comes with the program.
@@ -112,7 +187,13 @@ pub fn open_floats(name: &Path) -> Result<Embedder> {
     model::load(name)
 }
 
-fn report(args: &Args, embedder: &Embedder, plan: &Plan) -> Result<()> {
+fn report(
+    args: &Args,
+    embedder: &Embedder,
+    plan: &Plan,
+    candidates: &[Scheme],
+    found: Option<&Found>,
+) -> Result<()> {
     let mut rows = Vec::new();
     for (index, layer) in embedder.quantised().layers.iter().enumerate() {
         let linears = systole::quant::Kind::ALL.map(|kind| layer.linear(kind));
@@ -136,6 +217,8 @@ fn report(args: &Args, embedder: &Embedder, plan: &Plan) -> Result<()> {
         weight_bytes: embedder.quantised().weight_bytes(),
         w8_bytes: rows.iter().map(|row| row.weights as u64).sum(),
         file_bytes: std::fs::metadata(&args.out).map_err(io)?.len(),
+        cosine: found.map(|found| found.cosine),
+        sensitivity: found.map(|found| sensitivity(found, candidates)),
         products: rows,
     };
     if args.json {
@@ -152,6 +235,14 @@ fn report(args: &Args, embedder: &Embedder, plan: &Plan) -> Result<()> {
     }
     let mut out = io::stdout().lock();
     write!(out, "{table}")?;
+    if let Some(found) = found {
+        write!(out, "\n{}", sensitivity_table(found, candidates))?;
+        let cosine = found.cosine;
+        writeln!(
+            out,
+            "\nThe plan's mean cosine on sentences held back: {cosine:.5}"
+        )?;
+    }
     writeln!(
         out,
         "\n{}: {} bytes of weights, {} of those of w8; {} bytes in all, embeddings in floats",
@@ -161,4 +252,27 @@ fn report(args: &Args, embedder: &Embedder, plan: &Plan) -> Result<()> {
         grouped(json.file_bytes),
     )?;
     Ok(())
+}
+
+/// Losses in units of 1e-5, a row a product, a column a candidate; the choice in brackets.
+fn sensitivity_table(found: &Found, candidates: &[Scheme]) -> Table {
+    let names: Vec<String> = candidates
+        .iter()
+        .map(|scheme| format!(">{scheme}"))
+        .collect();
+    let headings = std::iter::once("loss of cosine alone, 1e-5");
+    let headings = headings.chain(names.iter().map(String::as_str));
+    let mut table = Table::new(&headings.collect::<Vec<_>>());
+    for (item, choice) in found.items.iter().zip(&found.choices) {
+        let mut cells = vec![item.node.of_layer(item.layer)];
+        cells.extend(item.losses.iter().enumerate().map(|(index, loss)| {
+            let loss = loss * 1e5;
+            match index == *choice {
+                true => format!("[{loss:.1}]"),
+                false => format!("{loss:.1}"),
+            }
+        }));
+        table.row(cells);
+    }
+    table
 }

@@ -1,6 +1,8 @@
 //! The folder for what was fetched or computed once.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
@@ -36,7 +38,12 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    // As any new file, not only for its owner as temporary files are.
+    let permissions = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new()
+        .permissions(permissions)
+        .tempfile_in(folder)
+        .map_err(io)?;
     file.write_all(bytes).map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())

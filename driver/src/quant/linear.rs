@@ -109,4 +109,18 @@ impl QuantisedLinear {
             units,
         })
     }
+
+    /// The same layer once more, its weights under numbers of their own.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = |part: &Part| Part {
+            node: part.node,
+            weights: part.weights.copy(),
+            columns: part.columns.clone(),
+        };
+        Self {
+            parts: self.parts.iter().map(copy).collect(),
+            factors: self.factors.clone(),
+            units: self.units.clone(),
+        }
+    }
 }

@@ -21,12 +21,14 @@ pub mod compress;
 mod file;
 mod forward;
 mod linear;
+pub mod mixed;
 mod nodes;
 mod record;
 mod rows;
 mod runner;
 pub mod scheme;
 mod store;
+mod work;
 
 use crate::backend::BackendError;
 use crate::model::{ModelError, Norm};
@@ -77,6 +79,13 @@ impl QuantisedModel {
         self.parts().map(Part::weight_bytes).sum()
     }
 
+    /// The same model once more, to be changed.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            layers: self.layers.iter().map(QuantisedLayer::copy).collect(),
+        }
+    }
+
     /// Number of all weights, zeros included, which is their bytes in eight bits.
     pub fn weights(&self) -> u64 {
         let weights = |part: &Part| part.weights.values().len() as u64;
@@ -104,6 +113,19 @@ impl QuantisedLayer {
         }
     }
 
+    fn copy(&self) -> Self {
+        Self {
+            qkv: self.qkv.copy(),
+            score_unit: self.score_unit,
+            context_unit: self.context_unit,
+            attention_output: self.attention_output.copy(),
+            attention_norm: self.attention_norm.clone(),
+            ffn_in: self.ffn_in.copy(),
+            ffn_out: self.ffn_out.copy(),
+            output_norm: self.output_norm.clone(),
+        }
+    }
+
     /// A linear layer by its kind, to replace it.
     pub fn linear_mut(&mut self, kind: Kind) -> &mut QuantisedLinear {
         match kind {
@@ -124,6 +146,12 @@ pub enum QuantiseError {
     /// The products of calibration could not be run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// There is too little text to hold some of it back.
+    #[error("{0} sentences for calibration are too few: a plan that is searched for needs four")]
+    FewSentences(usize),
+    /// No plan reaches what was asked for.
+    #[error("the goal is out of reach: {0}")]
+    Goal(String),
 }
 
 /// Why a quantised model could not be run.

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use super::nodes::{Kind, Node};
 use crate::backend::{Backend, BackendError, Outcome};
+use crate::cpu::CpuBackend;
 use crate::matmul::{Finish, MatMul};
 
-/// Runs products on another backend and keeps the left operands of those with weights.
-pub struct Recorder<'a> {
-    inner: &'a mut dyn Backend,
+/// Runs products on the CPU and keeps the left operands of those with weights.
+pub struct Recorder {
+    inner: CpuBackend,
     taken: BTreeMap<Kind, Vec<f32>>,
 }
 
-impl<'a> Recorder<'a> {
+impl Recorder {
     /// Runs on `inner`.
-    pub fn new(inner: &'a mut dyn Backend) -> Self {
+    pub fn new(inner: CpuBackend) -> Self {
         Self {
             inner,
             taken: BTreeMap::new(),
@@ -28,7 +29,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-impl Backend for Recorder<'_> {
+impl Backend for Recorder {
     fn run(&mut self, jobs: &[MatMul<'_>]) -> Result<Vec<Outcome>, BackendError> {
         // Parts of a layer have the same input: one of them tells it.
         let kind = jobs.first().and_then(|job| {
@@ -48,7 +49,7 @@ impl Backend for Recorder<'_> {
                 });
             self.taken.insert(kind, values.collect());
         }
-        self.inner.run(jobs)
+        Backend::run(&mut self.inner, jobs)
     }
 
     fn name(&self) -> &str {

@@ -1,7 +1,7 @@
 //! One output channel: its weights, and the codes that stand for them.
 
 use super::codebook::Codebook;
-use super::hessian::{Hessian, add_scaled, dot};
+use super::hessian::{Hessian, add_scaled};
 
 /// What is fixed about every channel of a matrix.
 #[derive(Clone, Copy, Debug)]
@@ -161,11 +161,5 @@ impl Channel {
     pub fn errors(&self) -> Vec<f32> {
         let pairs = self.target.iter().zip(&self.values);
         pairs.map(|(target, value)| target - value).collect()
-    }
-
-    /// Squared error of the results, as `hessian` weighs it.
-    pub fn cost(&self, hessian: &Hessian) -> f32 {
-        let errors = self.errors();
-        dot(&errors, &hessian.times(&errors)) * self.step * self.step
     }
 }

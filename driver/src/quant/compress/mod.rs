@@ -31,8 +31,6 @@ pub struct Compressed {
     pub encoding: Encoding,
     /// What one unit of each column's int8 weights stands for.
     pub steps: Vec<f32>,
-    /// Squared error of the results over calibration, as the Hessian weighs it.
-    pub cost: f64,
 }
 
 impl Compressed {
@@ -46,22 +44,33 @@ impl Compressed {
     }
 }
 
-/// Encodes `n` channels of `k` weights, one after the other, by `scheme`; `hessian` tells what
-/// errors cost. Threads do not show in the result.
+/// Encodes channels of `k` weights, one after the other, by `scheme`; `hessian` tells what errors
+/// cost. Threads do not show in the result.
 ///
 /// # Panics
-/// If the weights are not `n` channels of the Hessian's inputs.
+/// If the weights are no channels of `k`, the Hessian is one of other inputs, or there is none and
+/// the scheme is calibrated ([`Scheme::is_calibrated`]).
 pub fn compress(
     weights: &[f32],
-    n: usize,
-    hessian: &Hessian,
+    k: usize,
+    hessian: Option<&Hessian>,
     scheme: &Scheme,
     threads: usize,
 ) -> Compressed {
-    let k = hessian.k;
-    assert_eq!(weights.len(), n * k, "weights must be n channels of k");
+    assert!(
+        weights.len().is_multiple_of(k),
+        "weights must be channels of k"
+    );
+    assert!(
+        hessian.is_none_or(|it| it.k == k),
+        "the Hessian must be of k inputs"
+    );
+    let n = weights.len() / k;
+    let hessian = hessian.filter(|_| scheme.is_calibrated());
     let importance = match scheme.is_calibrated() {
-        true => hessian.diagonal(),
+        true => hessian
+            .expect("a calibrated scheme needs a Hessian")
+            .diagonal(),
         false => vec![1.0; k],
     };
     let blocks = blocks::choose(scheme, weights, k, n, &importance);
@@ -89,19 +98,14 @@ pub fn compress(
         }
     });
     let channels: Vec<Channel> = channels.into_iter().flatten().collect();
-    let cost = channels
-        .iter()
-        .map(|channel| f64::from(channel.cost(hessian)))
-        .sum();
     Compressed {
         steps: channels.iter().map(|channel| channel.step).collect(),
         encoding: encoding(&channels, k, scheme, blocks),
-        cost,
     }
 }
 
 struct Work<'a> {
-    hessian: &'a Hessian,
+    hessian: Option<&'a Hessian>,
     scheme: &'a Scheme,
     rules: Rules,
     importance: &'a [f32],
@@ -124,10 +128,11 @@ impl Work<'_> {
             }
             Some(Pruning::SparseGpt) | None => {}
         }
-        if scheme.rounding == Rounding::Nearest {
+        let feedback = hessian.filter(|_| scheme.rounding == Rounding::Gptq);
+        let Some(hessian) = feedback else {
             channel.round(rules);
             return channel;
-        }
+        };
         let free = scheme.sparse == Some(Pruning::SparseGpt);
         channel.feedback(hessian, rules, free);
         polish::polish(&mut channel, hessian, rules, free, &barred);

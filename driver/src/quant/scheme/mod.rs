@@ -1,5 +1,6 @@
 //! How the weights of a linear layer are written in fewer bits: what a scheme says, and its text.
 
+mod goal;
 mod parse;
 mod plan;
 
@@ -7,6 +8,7 @@ use std::fmt;
 
 use isa::weights::GROUPS;
 
+pub use goal::{Cost, Goal, Limit};
 pub use plan::{Plan, Rule};
 
 /// What people need to know to write a scheme.
@@ -103,6 +105,11 @@ impl Scheme {
 
     /// Shape of zero blocks where none is given, inputs and outputs: a tile of the usual array.
     pub const BLOCK: (usize, usize) = (16, 16);
+
+    /// Whether the codes are the dense int8 weights.
+    pub fn is_dense_int8(&self) -> bool {
+        self.bits == 8 && self.group == 0 && self.sparse.is_none() && self.blocks.is_none()
+    }
 
     /// Whether encoded weights need what the layer sees: by feedback or for the mask.
     pub fn is_calibrated(&self) -> bool {

@@ -1,0 +1,208 @@
+//! Plans that give each product the scheme that serves a goal best.
+//!
+//! Each product is measured alone under each candidate on sentences that the candidates were not
+//! fitted to ([`sensitivity`]); losses are taken as adding up, and the best choice is then found
+//! exactly ([`assign`](assign::assign)). Losses of many products together differ from their sum, so
+//! where a cosine is asked for, plans are tried and the limit on the sum is corrected.
+
+pub mod assign;
+pub mod sensitivity;
+
+use assign::{Choice, assign};
+use sensitivity::{Item, Judge, Texts, measure};
+
+use super::scheme::{Cost, Goal, Plan, Rule, Scheme};
+use super::{Node, QuantiseError, QuantisedModel, apply};
+use crate::model::Model;
+
+/// Plans that are tried for a cosine.
+const TRIALS: usize = 4;
+
+/// Cycles of a product of one row with `k x n` weights by a scheme.
+pub type CycleModel<'a> = &'a dyn Fn(usize, usize, &Scheme) -> f64;
+
+/// A 16x16 array that never waits: what sparsity promises, and no more.
+pub fn ideal_cycles(k: usize, n: usize, scheme: &Scheme) -> f64 {
+    (k * n) as f64 / 256.0 * scheme.cycle_factor()
+}
+
+/// A plan that was found, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The plan.
+    pub plan: Plan,
+    /// What each product loses under each candidate.
+    pub items: Vec<Item>,
+    /// Number of the candidate that each product got.
+    pub choices: Vec<usize>,
+    /// Mean cosine of the plan on the sentences that it was not fitted to.
+    pub cosine: f64,
+}
+
+/// A search for a plan.
+pub struct Search<'a> {
+    /// The float model.
+    pub model: &'a Model,
+    /// The model in eight bits.
+    pub quantised: &'a mut QuantisedModel,
+    /// Schemes that products may get.
+    pub candidates: &'a [Scheme],
+    /// Sentences for calibration, one a line.
+    pub text: &'a str,
+    /// What cycles are.
+    pub cycles: CycleModel<'a>,
+}
+
+impl Search<'_> {
+    /// The best plan for `goal`; `progress` hears the number of products measured.
+    ///
+    /// # Errors
+    /// When no plan of the candidates reaches the goal, or a product cannot be quantised or run.
+    pub fn run(self, goal: Goal, progress: &mut dyn FnMut(usize)) -> Result<Found, QuantiseError> {
+        let Self {
+            model,
+            quantised,
+            candidates,
+            text,
+            ..
+        } = self;
+        let texts = Texts::split(model, text)?;
+        let judge = Judge::new(model, &texts.unseen)?;
+        let base = judge.loss(quantised)?;
+        let items = measure(model, quantised, &texts, &judge, candidates, progress)?;
+        let table = |cost: Cost| -> Vec<Vec<f64>> {
+            let price = |item: &Item, scheme: &Scheme| match cost {
+                Cost::Bytes => scheme.bytes(item.k, item.n) as f64,
+                Cost::Cycles => (self.cycles)(item.k, item.n, scheme),
+            };
+            let row = |item: &Item| candidates.iter().map(|it| price(item, it)).collect();
+            items.iter().map(row).collect()
+        };
+        let trial = |choices: &[usize]| -> Result<(Plan, f64), QuantiseError> {
+            let plan = plan(&items, choices, candidates);
+            let mut copy = quantised.copy();
+            apply(model, &mut copy, &plan, &texts.fit, &mut |_| ())?;
+            Ok((plan, judge.loss(&copy)?))
+        };
+        let found = match goal {
+            Goal::Within(cost, limit) => {
+                let costs = table(cost);
+                let whole = items.iter().map(|item| match cost {
+                    Cost::Bytes => (item.k * item.n) as f64,
+                    Cost::Cycles => (self.cycles)(item.k, item.n, &Scheme::W8),
+                });
+                let limit = limit.of(whole.sum());
+                let problem = choices_of(&items, &costs, |loss, cost| (loss, cost));
+                let choices = assign(&problem, limit).ok_or_else(|| {
+                    QuantiseError::Goal(format!(
+                        "the least that the candidates allow is more than {limit:.0} {cost}"
+                    ))
+                })?;
+                let (plan, loss) = trial(&choices)?;
+                (plan, choices, loss)
+            }
+            Goal::Accuracy(cosine, cost) => {
+                let problem = choices_of(&items, &table(cost), |loss, cost| (cost, loss));
+                within_loss(&problem, base, 1.0 - cosine, trial)?
+            }
+        };
+        let (plan, choices, loss) = found;
+        Ok(Found {
+            plan,
+            choices,
+            items,
+            cosine: 1.0 - loss,
+        })
+    }
+}
+
+/// The choices of each item, with value and weight by `order` of loss and cost. What seems to gain
+/// by fewer bits gains by luck: it counts as no loss.
+fn choices_of(
+    items: &[Item],
+    costs: &[Vec<f64>],
+    order: impl Fn(f64, f64) -> (f64, f64),
+) -> Vec<Vec<Choice>> {
+    let row = |(item, costs): (&Item, &Vec<f64>)| {
+        let pairs = item.losses.iter().zip(costs);
+        let choices = pairs.map(|(loss, cost)| order(loss.max(0.0), *cost));
+        choices
+            .map(|(value, weight)| Choice { value, weight })
+            .collect()
+    };
+    items.iter().zip(costs).map(row).collect()
+}
+
+/// The cheapest plan that was tried whose measured loss is at most `limit`; without any choice it is
+/// `base`.
+fn within_loss(
+    problem: &[Vec<Choice>],
+    base: f64,
+    limit: f64,
+    trial: impl Fn(&[usize]) -> Result<(Plan, f64), QuantiseError>,
+) -> Result<(Plan, Vec<usize>, f64), QuantiseError> {
+    let mut budget = limit - base;
+    let mut best: Option<(f64, (Plan, Vec<usize>, f64))> = None;
+    let mut most = f64::NEG_INFINITY;
+    for _ in 0..TRIALS {
+        let Some(choices) = assign(problem, budget) else {
+            break;
+        };
+        let chosen = || problem.iter().zip(&choices).map(|(item, it)| item[*it]);
+        let cost: f64 = chosen().map(|choice| choice.value).sum();
+        let predicted: f64 = chosen().map(|choice| choice.weight).sum();
+        let (plan, loss) = trial(&choices)?;
+        most = most.max(1.0 - loss);
+        if loss <= limit && best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, (plan, choices, loss)));
+        }
+        // What is measured for this sum, in proportion; a little less than that is the next aim.
+        let ratio = ((loss - base) / predicted.max(f64::MIN_POSITIVE)).clamp(0.2, 5.0);
+        let next = (limit - base) / ratio * 0.99;
+        if (next - budget).abs() <= 0.005 * budget.abs() {
+            break;
+        }
+        budget = next;
+    }
+    best.map(|(_, found)| found).ok_or_else(|| {
+        let reached = match most.is_finite() {
+            true => format!("the best plan that was tried reaches {most:.5}"),
+            false => format!("eight bits everywhere reach {:.5}", 1.0 - base),
+        };
+        QuantiseError::Goal(format!(
+            "no plan of the candidates reaches a cosine of {:.5}: {reached}",
+            1.0 - limit
+        ))
+    })
+}
+
+/// The plan of choices, with a rule for each product that is not in eight bits.
+fn plan(items: &[Item], choices: &[usize], candidates: &[Scheme]) -> Plan {
+    let mut rules = vec![Rule {
+        scheme: Scheme::W8,
+        layer: None,
+        node: None,
+    }];
+    let mut rule = |layer, node: Node, scheme: Scheme| {
+        if scheme != Scheme::W8 {
+            rules.push(Rule {
+                scheme,
+                layer: Some(layer),
+                node: Some(node),
+            });
+        }
+    };
+    let mut chosen: Vec<(usize, Node, Scheme)> = Vec::new();
+    for (item, choice) in items.iter().zip(choices) {
+        chosen.push((item.layer, item.node, candidates[*choice]));
+    }
+    // Parts of one layer with the same scheme are said at once.
+    for group in chosen.chunk_by(|a, b| a.0 == b.0 && a.1.kind() == b.1.kind()) {
+        let (layer, node, scheme) = group[0];
+        match group.iter().all(|it| it.2 == scheme) {
+            true => rule(layer, node.kind().whole(), scheme),
+            false => group.iter().for_each(|it| rule(it.0, it.1, it.2)),
+        }
+    }
+    Plan { rules }
+}

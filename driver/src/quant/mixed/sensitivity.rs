@@ -1,0 +1,189 @@
+//! What each product loses under each scheme, when all others stay as they are.
+
+use crate::cpu::CpuBackend;
+use crate::embed::cosine;
+use crate::model::{Model, TooLong, float};
+use crate::quant::apply::{Pass, encode, threads};
+use crate::quant::forward;
+use crate::quant::scheme::Scheme;
+use crate::quant::{Kind, Node, QuantiseError, QuantisedModel, Runner};
+
+/// One product of the model.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its layer.
+    pub layer: usize,
+    /// Which product.
+    pub node: Node,
+    /// Inputs.
+    pub k: usize,
+    /// Outputs.
+    pub n: usize,
+    /// By how much the mean cosine falls under each candidate.
+    pub losses: Vec<f64>,
+}
+
+/// Sentences of calibration text, cut into those that schemes are fitted to and those that tell
+/// what they lose.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    /// Sentences, one a line.
+    pub fit: String,
+    /// Tokens of the others.
+    pub unseen: Vec<Vec<u32>>,
+}
+
+impl Texts {
+    /// Of every four sentences of `text` the last tells, the others fit.
+    ///
+    /// # Errors
+    /// When there are not four sentences, or the tokenizer fails on one.
+    pub fn split(model: &Model, text: &str) -> Result<Self, QuantiseError> {
+        let lines: Vec<&str> = text.lines().filter(|it| !it.trim().is_empty()).collect();
+        if lines.len() < 4 {
+            return Err(QuantiseError::FewSentences(lines.len()));
+        }
+        let part = |tells: bool| -> Vec<&str> {
+            let lines = lines.iter().enumerate();
+            let lines = lines.filter(|(index, _)| (index % 4 == 3) == tells);
+            lines.map(|(_, line)| *line).collect()
+        };
+        let unseen = model.tokenize(&part(true), TooLong::Truncate)?;
+        Ok(Self {
+            fit: part(false).join("\n"),
+            unseen,
+        })
+    }
+}
+
+/// The float model's embeddings of sentences, to compare with.
+pub struct Judge<'a> {
+    model: &'a Model,
+    lengths: Vec<usize>,
+    start: Vec<f32>,
+    wanted: Vec<Vec<f32>>,
+}
+
+impl<'a> Judge<'a> {
+    /// Runs the float model.
+    ///
+    /// # Errors
+    /// When its weights cannot be read.
+    pub fn new(model: &'a Model, texts: &[Vec<u32>]) -> Result<Self, QuantiseError> {
+        Ok(Self {
+            model,
+            lengths: texts.iter().map(Vec::len).collect(),
+            start: model.bert.embed(texts)?,
+            wanted: float::embed(model, texts)?,
+        })
+    }
+
+    /// One less the mean cosine of the embeddings of `quantised`.
+    ///
+    /// # Errors
+    /// When a product cannot be run.
+    pub fn loss(&self, quantised: &QuantisedModel) -> Result<f64, QuantiseError> {
+        self.loss_from(
+            quantised,
+            0,
+            self.start.clone(),
+            &mut CpuBackend::new(threads()),
+        )
+    }
+
+    /// As [`Self::loss`], from `vectors` that enter layer `first`.
+    fn loss_from(
+        &self,
+        quantised: &QuantisedModel,
+        first: usize,
+        mut vectors: Vec<f32>,
+        cpu: &mut CpuBackend,
+    ) -> Result<f64, QuantiseError> {
+        let config = &self.model.config;
+        let mut runner = Runner::new(cpu, false);
+        for (index, layer) in quantised.layers.iter().enumerate().skip(first) {
+            forward::layer(
+                layer,
+                config,
+                index,
+                &mut vectors,
+                &self.lengths,
+                &mut runner,
+            )?;
+        }
+        let vectors = self.model.pool(&vectors, &self.lengths)?;
+        let cosines = vectors.iter().zip(&self.wanted).map(|(a, b)| cosine(a, b));
+        Ok(1.0 - cosines.sum::<f64>() / self.wanted.len() as f64)
+    }
+}
+
+/// Measures every product of `quantised` under every candidate, alone; `progress` hears the number
+/// of products done.
+///
+/// # Errors
+/// When weights cannot be read or quantised, or the tokenizer fails.
+pub fn measure(
+    model: &Model,
+    quantised: &mut QuantisedModel,
+    texts: &Texts,
+    judge: &Judge<'_>,
+    candidates: &[Scheme],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Item>, QuantiseError> {
+    let config = &model.config;
+    let base = judge.loss(quantised)?;
+    let mut pass = Pass::new(model, &texts.fit)?;
+    let mut vectors = judge.start.clone();
+    let mut cpu = CpuBackend::new(threads());
+    let mut items = Vec::new();
+    for index in 0..config.layers {
+        let weights = model.bert.layer(index)?;
+        let trace = pass.trace(&weights);
+        let mut seen = pass.seen(index, &quantised.layers[index])?;
+        for kind in Kind::ALL {
+            let layer = &quantised.layers[index];
+            let work = pass.work(layer, &weights, &trace, kind, seen.take(kind));
+            for &node in kind.parts() {
+                let mut losses = Vec::with_capacity(candidates.len());
+                for scheme in candidates {
+                    if *scheme == Scheme::W8 {
+                        losses.push(0.0);
+                        continue;
+                    }
+                    let alone =
+                        |part: &Node| (*part, if *part == node { *scheme } else { Scheme::W8 });
+                    let parts: Vec<(Node, Scheme)> = kind.parts().iter().map(alone).collect();
+                    let units = &quantised.layers[index].linear(kind).units;
+                    let parts = encode(model, index, &work, &parts, units)?;
+                    let linear = quantised.layers[index].linear_mut(kind);
+                    let before = std::mem::replace(&mut linear.parts, parts);
+                    let loss = judge.loss_from(quantised, index, vectors.clone(), &mut cpu);
+                    quantised.layers[index].linear_mut(kind).parts = before;
+                    losses.push(loss? - base);
+                }
+                let linear = quantised.layers[index].linear(kind);
+                items.push(Item {
+                    layer: index,
+                    node,
+                    k: linear.factors.len(),
+                    n: linear.units.len() / kind.parts().len(),
+                    losses,
+                });
+                progress(items.len());
+            }
+        }
+        let mut runner = Runner::new(&mut cpu, false);
+        let layer = &quantised.layers[index];
+        forward::layer(
+            layer,
+            config,
+            index,
+            &mut vectors,
+            &judge.lengths,
+            &mut runner,
+        )?;
+        pass.advance(index, layer, trace)?;
+        cpu.forget_weights();
+    }
+    Ok(items)
+}
