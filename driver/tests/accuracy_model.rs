@@ -11,7 +11,7 @@ use systole::cpu::{CpuBackend, Kernels};
 use systole::embed::{EmbedOptions, Embedder, cosine};
 use systole::model::fetch::KnownModel;
 use systole::model::{TooLong, float};
-use systole::quant::CALIBRATION;
+use systole::quant::{CALIBRATION, COMPRESSION};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -99,7 +99,7 @@ fn compare(name: &str, vectors: &[Vec<f32>], reference: &[Vec<f32>]) -> (f64, f6
 fn the_evaluation_is_fair() {
     let sentences = sentences();
     assert!(sentences.len() >= 120);
-    let calibration: HashSet<&str> = CALIBRATION.lines().collect();
+    let calibration: HashSet<&str> = CALIBRATION.lines().chain(COMPRESSION.lines()).collect();
     assert!(
         sentences
             .iter()
@@ -115,6 +115,43 @@ fn quantised_embeddings_are_near_the_float_ones() {
         .expect("sentences embed");
     let (mean, least, spearman) = compare("int8", &embeddings.vectors, &reference());
     assert!(mean >= 0.996 && least >= 0.98 && spearman >= 0.993);
+}
+
+/// Mean and smallest cosine and rank correlation of the model under a plan, and its weights over those
+/// in eight bits.
+fn under(plan: &str) -> ((f64, f64, f64), f64) {
+    let mut embedder = embedder();
+    let rules = plan.parse().expect("it is a plan");
+    embedder
+        .apply(&rules, COMPRESSION, &mut |_| ())
+        .expect("the plan can be applied");
+    let embeddings = embedder
+        .embed(
+            &sentences(),
+            EmbedOptions::default(),
+            &mut CpuBackend::new(2),
+        )
+        .expect("sentences embed");
+    let quantised = embedder.quantised();
+    let part = quantised.weight_bytes() as f64 / quantised.weights() as f64;
+    (compare(plan, &embeddings.vectors, &reference()), part)
+}
+
+#[test]
+fn four_bits_with_groups_and_feedback_keep_the_meaning() {
+    let ((mean, least, spearman), part) = under("w4g32-gptq");
+    assert!(mean >= 0.98 && least >= 0.88 && spearman >= 0.97);
+    assert!(part <= 0.532);
+    // Feedback is what makes them good.
+    let ((nearest, ..), same) = under("w4g32");
+    assert!(nearest < mean - 0.005 && same == part);
+}
+
+#[test]
+fn two_of_four_queries_and_keys_keep_the_meaning() {
+    let ((mean, least, _), part) = under("w8,2:4-sparsegpt@query,2:4-sparsegpt@key");
+    assert!(mean >= 0.985 && least >= 0.92);
+    assert!(part <= 0.938);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use systole::model::{Model, TooLong};
 use super::card::{Engine, Surroundings};
 use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
+use super::plot::{self, Point};
 use super::table::{Table, grouped, known, percent};
 use super::{model, print_json, progress};
 
@@ -40,6 +41,9 @@ pub struct Args {
     device: Device,
     #[command(flatten)]
     machine: MachineArgs,
+    /// Draw bytes of weights against mean cosine, a point a model, into this SVG file.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Print one object of JSON.
     #[arg(long)]
     json: bool,
@@ -104,6 +108,9 @@ pub fn run(args: Args) -> Result<()> {
             evaluation,
         });
     }
+    if let Some(path) = &args.plot {
+        write_plot(path, &rows)?;
+    }
     if args.json {
         return print_json(&Json {
             against: &args.against,
@@ -112,6 +119,17 @@ pub fn run(args: Args) -> Result<()> {
         });
     }
     print(&rows)
+}
+
+fn write_plot(path: &Path, rows: &[Row]) -> Result<()> {
+    let point = |row: &Row| Point {
+        label: short(&row.scheme),
+        x: row.weight_bytes as f64 / 1e6,
+        y: row.evaluation.cosine_mean,
+    };
+    let points: Vec<Point> = rows.iter().map(point).collect();
+    let axes = ["weights, megabytes", "mean cosine to the float model"];
+    std::fs::write(path, plot::svg(axes, &points)).map_err(|error| Failure::file(path, error))
 }
 
 fn print(rows: &[Row]) -> Result<()> {

@@ -13,6 +13,7 @@ mod info;
 mod model;
 mod npy;
 mod pci;
+mod plot;
 mod progress;
 mod quantize;
 mod random;

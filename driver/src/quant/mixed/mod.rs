@@ -9,7 +9,7 @@ pub mod assign;
 pub mod sensitivity;
 
 use assign::{Choice, assign};
-use sensitivity::{Item, Judge, Texts, measure};
+use sensitivity::{Item, Judge, Loss, Texts, measure};
 
 use super::scheme::{Cost, Goal, Plan, Rule, Scheme};
 use super::{Node, QuantiseError, QuantisedModel, apply};
@@ -78,7 +78,7 @@ impl Search<'_> {
             let row = |item: &Item| candidates.iter().map(|it| price(item, it)).collect();
             items.iter().map(row).collect()
         };
-        let trial = |choices: &[usize]| -> Result<(Plan, f64), QuantiseError> {
+        let trial = |choices: &[usize]| -> Result<(Plan, Loss), QuantiseError> {
             let plan = plan(&items, choices, candidates);
             let mut copy = quantised.copy();
             apply(model, &mut copy, &plan, &texts.fit, &mut |_| ())?;
@@ -111,7 +111,7 @@ impl Search<'_> {
             plan,
             choices,
             items,
-            cosine: 1.0 - loss,
+            cosine: 1.0 - loss.mean,
         })
     }
 }
@@ -133,16 +133,16 @@ fn choices_of(
     items.iter().zip(costs).map(row).collect()
 }
 
-/// The cheapest plan that was tried whose measured loss is at most `limit`; without any choice it is
-/// `base`.
+/// The cheapest plan that was tried whose measured loss, with its standard error, is at most `limit`;
+/// with eight bits everywhere it is `base`.
 fn within_loss(
     problem: &[Vec<Choice>],
-    base: f64,
+    base: Loss,
     limit: f64,
-    trial: impl Fn(&[usize]) -> Result<(Plan, f64), QuantiseError>,
-) -> Result<(Plan, Vec<usize>, f64), QuantiseError> {
-    let mut budget = limit - base;
-    let mut best: Option<(f64, (Plan, Vec<usize>, f64))> = None;
+    trial: impl Fn(&[usize]) -> Result<(Plan, Loss), QuantiseError>,
+) -> Result<(Plan, Vec<usize>, Loss), QuantiseError> {
+    let mut budget = limit - base.cautious();
+    let mut best: Option<(f64, (Plan, Vec<usize>, Loss))> = None;
     let mut most = f64::NEG_INFINITY;
     for _ in 0..TRIALS {
         let Some(choices) = assign(problem, budget) else {
@@ -152,13 +152,14 @@ fn within_loss(
         let cost: f64 = chosen().map(|choice| choice.value).sum();
         let predicted: f64 = chosen().map(|choice| choice.weight).sum();
         let (plan, loss) = trial(&choices)?;
-        most = most.max(1.0 - loss);
-        if loss <= limit && best.as_ref().is_none_or(|(least, _)| cost < *least) {
+        most = most.max(1.0 - loss.cautious());
+        if loss.cautious() <= limit && best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, (plan, choices, loss)));
         }
         // What is measured for this sum, in proportion; a little less than that is the next aim.
-        let ratio = ((loss - base) / predicted.max(f64::MIN_POSITIVE)).clamp(0.2, 5.0);
-        let next = (limit - base) / ratio * 0.99;
+        let rise = loss.cautious() - base.cautious();
+        let ratio = (rise / predicted.max(f64::MIN_POSITIVE)).clamp(0.2, 5.0);
+        let next = (limit - base.cautious()) / ratio * 0.99;
         if (next - budget).abs() <= 0.005 * budget.abs() {
             break;
         }
@@ -167,7 +168,7 @@ fn within_loss(
     best.map(|(_, found)| found).ok_or_else(|| {
         let reached = match most.is_finite() {
             true => format!("the best plan that was tried reaches {most:.5}"),
-            false => format!("eight bits everywhere reach {:.5}", 1.0 - base),
+            false => format!("eight bits everywhere reach {:.5}", 1.0 - base.cautious()),
         };
         QuantiseError::Goal(format!(
             "no plan of the candidates reaches a cosine of {:.5}: {reached}",

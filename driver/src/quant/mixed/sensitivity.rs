@@ -56,6 +56,32 @@ impl Texts {
     }
 }
 
+/// One less the cosine to the float model's embeddings, over sentences.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// Mean.
+    pub mean: f64,
+    /// Standard error of the mean: other sentences differ by about as much.
+    pub error: f64,
+}
+
+impl Loss {
+    fn of(losses: &[f64]) -> Self {
+        let count = losses.len().max(1) as f64;
+        let mean = losses.iter().sum::<f64>() / count;
+        let squares = losses.iter().map(|loss| (loss - mean) * (loss - mean));
+        Self {
+            mean,
+            error: squares.sum::<f64>().sqrt() / count,
+        }
+    }
+
+    /// What other sentences will hardly exceed.
+    pub fn cautious(self) -> f64 {
+        self.mean + self.error
+    }
+}
+
 /// The float model's embeddings of sentences, to compare with.
 pub struct Judge<'a> {
     model: &'a Model,
@@ -78,11 +104,11 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// One less the mean cosine of the embeddings of `quantised`.
+    /// One less the cosine of the embeddings of `quantised`.
     ///
     /// # Errors
     /// When a product cannot be run.
-    pub fn loss(&self, quantised: &QuantisedModel) -> Result<f64, QuantiseError> {
+    pub fn loss(&self, quantised: &QuantisedModel) -> Result<Loss, QuantiseError> {
         self.loss_from(
             quantised,
             0,
@@ -98,7 +124,7 @@ impl<'a> Judge<'a> {
         first: usize,
         mut vectors: Vec<f32>,
         cpu: &mut CpuBackend,
-    ) -> Result<f64, QuantiseError> {
+    ) -> Result<Loss, QuantiseError> {
         let config = &self.model.config;
         let mut runner = Runner::new(cpu, false);
         for (index, layer) in quantised.layers.iter().enumerate().skip(first) {
@@ -112,8 +138,9 @@ impl<'a> Judge<'a> {
             )?;
         }
         let vectors = self.model.pool(&vectors, &self.lengths)?;
-        let cosines = vectors.iter().zip(&self.wanted).map(|(a, b)| cosine(a, b));
-        Ok(1.0 - cosines.sum::<f64>() / self.wanted.len() as f64)
+        let pairs = vectors.iter().zip(&self.wanted);
+        let losses: Vec<f64> = pairs.map(|(a, b)| 1.0 - cosine(a, b)).collect();
+        Ok(Loss::of(&losses))
     }
 }
 
@@ -131,7 +158,7 @@ pub fn measure(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Item>, QuantiseError> {
     let config = &model.config;
-    let base = judge.loss(quantised)?;
+    let base = judge.loss(quantised)?.mean;
     let mut pass = Pass::new(model, &texts.fit)?;
     let mut vectors = judge.start.clone();
     let mut cpu = CpuBackend::new(threads());
@@ -159,7 +186,7 @@ pub fn measure(
                     let before = std::mem::replace(&mut linear.parts, parts);
                     let loss = judge.loss_from(quantised, index, vectors.clone(), &mut cpu);
                     quantised.layers[index].linear_mut(kind).parts = before;
-                    losses.push(loss? - base);
+                    losses.push(loss?.mean - base);
                 }
                 let linear = quantised.layers[index].linear(kind);
                 items.push(Item {

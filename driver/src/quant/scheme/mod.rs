@@ -32,7 +32,8 @@ Several schemes, each for some layers, are joined by `,`; the last that fits a l
 A place is `layer.N`, `qkv`, `query`, `key`, `value`, `attention.output`, `ffn.in`, `ffn.out`, or
 `layer.N.` and one of these names.
 Plans that are found by measuring each layer under each of the candidates:
-  mixed:accuracy=0.99   the fewest bytes whose cosine reaches this (of unseen calibration text)
+  mixed:accuracy=0.99   the fewest bytes whose mean cosine, on calibration text that is held back,
+                        reaches this and its standard error more
   mixed:accuracy=0.99:cycles   the fewest cycles
   mixed:bytes=6000000   the best accuracy within these bytes of weights; 50% is of those of w8
   mixed:cycles=60%      the best accuracy within these cycles";

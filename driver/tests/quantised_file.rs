@@ -1,0 +1,437 @@
+//! Quantised models: encoded weights give what their dense meaning gives, files give back what was
+//! written, and whatever is wrong with a file, the answer is a sentence and no panic.
+
+mod tiny;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+use systole::cpu::CpuBackend;
+use systole::embed::{EmbedOptions, Embedder, Embeddings, Origin};
+use systole::matmul::{Layout, Weights};
+use systole::model::Model;
+use systole::quant::{self, Kind, Node, QuantisedModel, Runner};
+use tempfile::TempDir;
+
+const TEXT: &str = "a b\nc\na b c a\nb b\na c b";
+
+/// Every kind of encoding in one model; the last rules split the fused projection.
+const PLAN: &str = "w4g32-gptq,w3@attention.output,2:4-sparsegpt@ffn.in,\
+                    w5g64-gptq+2:4+block4x4=0.5@ffn.out,2:4@layer.0.query,block4x4=0.5@layer.0.key";
+
+fn model() -> (TempDir, Embedder) {
+    let folder = tiny::folder();
+    let cache = folder.path().join("cache");
+    let embedder = Embedder::load_with_cache(folder.path(), &cache, &mut |_, _| ());
+    (folder, embedder.expect("it loads"))
+}
+
+fn quantised(plan: &str) -> (TempDir, Embedder) {
+    let (folder, mut embedder) = model();
+    let plan = plan.parse().expect("it is a plan");
+    embedder
+        .apply(&plan, TEXT, &mut |_| ())
+        .expect("it can be applied");
+    (folder, embedder)
+}
+
+fn embed(embedder: &mut Embedder) -> Embeddings {
+    let options = EmbedOptions {
+        digests: true,
+        ..EmbedOptions::default()
+    };
+    embedder
+        .embed(&["a b", "c a c", "b"], options, &mut CpuBackend::new(1))
+        .expect("texts embed")
+}
+
+fn nodes(embeddings: &Embeddings) -> Vec<&str> {
+    embeddings
+        .nodes
+        .iter()
+        .map(|node| node.name.as_str())
+        .collect()
+}
+
+#[test]
+fn only_what_is_split_has_other_names() {
+    let whole = embed(&mut quantised("w4g32-gptq").1);
+    assert_eq!(nodes(&whole), nodes(&embed(&mut model().1)));
+    let split = embed(&mut quantised("2:4@query").1);
+    assert_eq!(
+        nodes(&split)[..3],
+        [
+            "layer.0.attention.query",
+            "layer.0.attention.key",
+            "layer.0.attention.value"
+        ]
+    );
+}
+
+#[test]
+fn a_split_projection_in_eight_bits_gives_the_same_bits() {
+    let (_folder, before) = model();
+    let (_other, after) = quantised("w4@query");
+    let whole = &before.quantised().layers[0].qkv;
+    let parts = &after.quantised().layers[0].qkv.parts;
+    let (k, n) = (tiny::HIDDEN, tiny::HIDDEN);
+    assert_eq!(parts.len(), 3);
+    for (index, node) in [(1, Node::Key), (2, Node::Value)] {
+        let part = &parts[index];
+        assert_eq!(part.node, node);
+        assert_eq!(
+            part.columns,
+            whole.parts[0].columns[index * n..(index + 1) * n]
+        );
+        assert_eq!(whole.parts[0].weights.layout(), Layout::Transposed);
+        assert_eq!(part.weights.layout(), Layout::RowMajor);
+        for (column, row) in (0..n).flat_map(|column| (0..k).map(move |row| (column, row))) {
+            let expected = whole.parts[0].weights.values()[(index * n + column) * k + row];
+            assert_eq!(part.weights.values()[row * n + column], expected);
+        }
+    }
+}
+
+/// The token vectors that `quantised` gives.
+fn vectors(model: &Model, quantised: &QuantisedModel) -> Vec<f32> {
+    let texts = model
+        .tokenize(&["a b", "c a c"], Default::default())
+        .expect("texts are short");
+    let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
+    let input = model.bert.embed(&texts).expect("tokens are known");
+    let mut cpu = CpuBackend::new(1);
+    let mut runner = Runner::new(&mut cpu, false);
+    quant::forward(quantised, &model.config, input, &lengths, &mut runner).expect("it runs")
+}
+
+#[test]
+fn encoded_weights_give_what_their_dense_meaning_gives() {
+    let folder = tiny::folder();
+    let model = Model::open(folder.path()).expect("it opens");
+    let mut quantised = quant::calibrate(&model, TEXT, &mut |_| ()).expect("it calibrates");
+    let plan = PLAN.parse().expect("it is a plan");
+    quant::apply(&model, &mut quantised, &plan, TEXT, &mut |_| ()).expect("it can be applied");
+    let expected = vectors(&model, &quantised);
+    let mut encoded = 0;
+    for kind in Kind::ALL {
+        for part in &mut quantised.layers[0].linear_mut(kind).parts {
+            let Some(encoding) = part.weights.encoding() else {
+                continue;
+            };
+            assert_eq!(encoding.view().check(), Ok(()));
+            let dense = encoding.dense().expect("it was checked");
+            part.weights = Weights::new(encoding.k, encoding.n, Layout::RowMajor, dense);
+            encoded += 1;
+        }
+    }
+    assert_eq!(encoded, 6);
+    assert_eq!(vectors(&model, &quantised), expected);
+}
+
+#[test]
+fn files_give_back_what_was_written() {
+    for plan in ["w8", "w7", "w4g32-gptq", "w2+2:4", "block4x4=0.75", PLAN] {
+        let (folder, mut embedder) = quantised(plan);
+        let path = folder.path().join("out/model.safetensors");
+        embedder.write(&path).expect("it can be written");
+        let expected = embed(&mut embedder);
+        // Nothing but the file is left.
+        let alone = tempfile::tempdir().expect("a folder can be made");
+        let moved = alone.path().join("m.safetensors");
+        std::fs::copy(&path, &moved).expect("it can be copied");
+        drop(folder);
+        let mut read = Embedder::load(&moved, &mut |_, _| ()).expect("it can be read");
+        assert_eq!(read.origin(), &Origin::File);
+        assert_eq!(read.scheme(), embedder.scheme());
+        assert_eq!(
+            read.quantised().weight_bytes(),
+            embedder.quantised().weight_bytes()
+        );
+        let found = embed(&mut read);
+        assert_eq!(found.digests, expected.digests, "{plan}");
+        assert_eq!(found.vectors, expected.vectors, "{plan}");
+    }
+}
+
+#[test]
+fn bits_are_packed() {
+    // 8x24 weights of the fused projection, 8x8, 8x12 and 12x8.
+    let weights = 192 + 64 + 96 + 96;
+    for (plan, bytes) in [
+        ("w8", weights),
+        ("w5", weights * 5 / 8),
+        ("w4g32", weights / 2 + 24 + 8 + 12 + 8),
+        ("2:4", weights / 2 + weights / 8),
+        ("block4x4=0.5", weights / 2 + 2 + 1 + 1 + 1),
+    ] {
+        let (_folder, embedder) = quantised(plan);
+        assert_eq!(embedder.quantised().weight_bytes(), bytes as u64, "{plan}");
+    }
+}
+
+/// A file taken apart.
+struct Parts {
+    metadata: HashMap<String, String>,
+    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+impl Parts {
+    fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).expect("it was written");
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("it is whole");
+        let tensors = SafeTensors::deserialize(&bytes).expect("it is whole");
+        let part = |(name, view): (String, TensorView<'_>)| {
+            (
+                name,
+                (view.dtype(), view.shape().to_vec(), view.data().to_vec()),
+            )
+        };
+        Self {
+            metadata: metadata.metadata().clone().expect("there is some"),
+            tensors: tensors.tensors().into_iter().map(part).collect(),
+        }
+    }
+
+    fn write(&self, path: &Path) {
+        let views = self.tensors.iter().map(|(name, (dtype, shape, bytes))| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes).expect("sizes fit");
+            (name, view)
+        });
+        let bytes = safetensors::serialize(views, Some(self.metadata.clone()));
+        std::fs::write(path, bytes.expect("it serialises")).expect("it can be written");
+    }
+
+    fn header(&mut self, change: impl FnOnce(&mut Value)) {
+        let text = self.metadata.get_mut("systole").expect("it is there");
+        let mut header = serde_json::from_str(text).expect("it is JSON");
+        change(&mut header);
+        *text = header.to_string();
+    }
+
+    fn product(&mut self, name: &str, key: &str, value: Value) {
+        self.header(|header| header["products"][name][key] = value);
+    }
+
+    fn bytes(&mut self, name: &str) -> &mut Vec<u8> {
+        &mut self.tensors.get_mut(name).expect("it is there").2
+    }
+
+    /// Takes the last byte of a list away.
+    fn shorten(&mut self, name: &str) {
+        let (_, shape, bytes) = self.tensors.get_mut(name).expect("it is there");
+        bytes.pop();
+        shape[0] -= 1;
+    }
+}
+
+fn written() -> (TempDir, PathBuf) {
+    let (folder, embedder) = quantised(PLAN);
+    let path = folder.path().join("model.safetensors.q");
+    embedder.write(&path).expect("it can be written");
+    (folder, path)
+}
+
+fn refusal(path: &Path) -> String {
+    let error = Embedder::load(path, &mut |_, _| ()).expect_err("it is malformed");
+    error.to_string()
+}
+
+type Change = fn(&mut Parts);
+
+#[test]
+fn malformed_files_are_refused_with_the_tensor_and_the_place() {
+    const QUERY: &str = "layer.0.attention.query";
+    const VALUE: &str = "layer.0.attention.value";
+    const OUT: &str = "layer.0.ffn.out";
+    let cases: Vec<(Change, &[&str])> = vec![
+        (
+            |it| it.product(VALUE, "bits", json!(9)),
+            &[VALUE, "weights of 9 bits"],
+        ),
+        (
+            |it| it.product(VALUE, "bits", json!(1)),
+            &[VALUE, "weights of 1 bits"],
+        ),
+        (
+            |it| it.product(VALUE, "bits", json!(300)),
+            &["malformed", "300"],
+        ),
+        (
+            |it| it.product(VALUE, "bits", json!(6)),
+            &["layer.0.attention.value.codes", "[32]", "[48]"],
+        ),
+        (
+            |it| it.product(VALUE, "group", json!(48)),
+            &[VALUE, "groups of 48"],
+        ),
+        (
+            |it| it.product(VALUE, "colour", json!(1)),
+            &["unknown field `colour`"],
+        ),
+        (
+            |it| it.product(VALUE, "two_four", json!(true)),
+            &["layer.0.attention.value.codes"],
+        ),
+        (
+            |it| it.product(OUT, "block", json!([0, 4])),
+            &[OUT, "blocks of 0x4"],
+        ),
+        (
+            |it| it.product(OUT, "block", json!([6, 4])),
+            &[OUT, "6 rows cut the fours"],
+        ),
+        (
+            |it| drop(it.tensors.remove("layer.0.attention.value.scales")),
+            &["tensor `layer.0.attention.value.scales` is missing"],
+        ),
+        (
+            |it| drop(it.tensors.remove("layer.0.attention.query.indices")),
+            &["tensor `layer.0.attention.query.indices` is missing"],
+        ),
+        (
+            |it| it.bytes("layer.0.attention.query.indices")[0] |= 3,
+            &[
+                "tensor `layer.0.attention.query.indices`",
+                "rows 0 to 3, column 0",
+                "not ascending",
+            ],
+        ),
+        (
+            |it| it.shorten("layer.0.ffn.out.blocks"),
+            &["layer.0.ffn.out.blocks", "[0]", "[1]"],
+        ),
+        (
+            |it| it.bytes("layer.0.ffn.out.blocks")[0] |= 0xc0,
+            &[
+                "tensor `layer.0.ffn.out.blocks`",
+                "bits beyond its last block",
+            ],
+        ),
+        (
+            |it| it.shorten("layer.0.ffn.in.codes"),
+            &["layer.0.ffn.in.codes", "[47]", "[48]"],
+        ),
+        (
+            |it| {
+                it.tensors
+                    .get_mut("layer.0.ffn.in.codes")
+                    .expect("it is there")
+                    .0 = Dtype::I8
+            },
+            &["tensor `layer.0.ffn.in.codes` is I8", "U8"],
+        ),
+        (
+            |it| it.bytes("layer.0.ffn.in.codes")[5] = 0x80,
+            &["tensor `layer.0.ffn.in.codes`", "-128", "column"],
+        ),
+        (
+            |it| it.bytes("layer.0.attention.query.shifts")[3] = 32,
+            &["tensor `layer.0.attention.query.shifts` holds 32 at 3"],
+        ),
+        (
+            |it| it.bytes("layer.0.qkv.units")[8..12].copy_from_slice(&(-1f32).to_le_bytes()),
+            &["tensor `layer.0.qkv.units` holds -1 at 2"],
+        ),
+        (
+            |it| it.bytes("layer.0.qkv.factors")[..4].copy_from_slice(&f32::NAN.to_le_bytes()),
+            &["tensor `layer.0.qkv.factors`", "not a finite number"],
+        ),
+        (
+            |it| drop(it.tensors.remove("layer.0.output_norm.gain")),
+            &["tensor `layer.0.output_norm.gain` is missing"],
+        ),
+        (
+            |it| it.header(|it| drop(it["products"].as_object_mut().expect("a map").remove(OUT))),
+            &["says nothing of `layer.0.ffn.out`"],
+        ),
+        (
+            |it| it.header(|it| it["version"] = json!(2)),
+            &["version 2"],
+        ),
+        (
+            |it| drop(it.metadata.remove("systole")),
+            &["no `systole`", "systole quantize"],
+        ),
+        (
+            |it| drop(it.metadata.remove("tokenizer.json")),
+            &["no `tokenizer.json`"],
+        ),
+        (
+            |it| drop(it.metadata.insert("config.json".into(), "{".into())),
+            &["malformed"],
+        ),
+        (
+            |it| it.header(|it| it["limit"] = json!(2)),
+            &["no room for text"],
+        ),
+        // A value that could have been written: only the checksum tells.
+        (
+            |it| it.bytes("layer.0.attention.query.biases")[0] ^= 1,
+            &["the checksum differs"],
+        ),
+        (
+            |it| it.bytes("layer.0.attention.value.scales")[0] ^= 1,
+            &["the checksum differs"],
+        ),
+    ];
+    let (folder, path) = written();
+    assert!(Embedder::load(&path, &mut |_, _| ()).is_ok());
+    let broken = folder.path().join("broken");
+    for (number, (change, words)) in cases.into_iter().enumerate() {
+        let mut parts = Parts::read(&path);
+        change(&mut parts);
+        parts.write(&broken);
+        let sentence = refusal(&broken);
+        for word in words {
+            assert!(
+                sentence.contains(word),
+                "case {number}: `{word}` is not in: {sentence}"
+            );
+        }
+    }
+    let bytes = std::fs::read(&path).expect("it is there");
+    for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&broken, &bytes[..length]).expect("it can be written");
+        assert!(refusal(&broken).contains("not a whole safetensors file"));
+    }
+    // Bits beyond the last value: 8x8 weights of 3 bits fill their bytes, 6 of them do not.
+    let mut parts = Parts::read(&path);
+    parts.product("layer.0.attention.output", "bits", json!(2));
+    parts.shorten("layer.0.attention.output.codes");
+    parts.write(&broken);
+    assert!(refusal(&broken).contains("layer.0.attention.output.codes"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Damage never panics, and among the tensors it is always seen. In the header it may be a word
+    /// of the vocabulary, and as right as before.
+    #[test]
+    fn no_damage_panics_or_goes_unseen(
+        places in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
+        in_tensors in any::<bool>(),
+    ) {
+        static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+        let bytes = FILE.get_or_init(|| {
+            let (_folder, path) = written();
+            std::fs::read(path).expect("it is there")
+        });
+        let header = u64::from_le_bytes(*bytes.first_chunk().expect("it is long")) as usize + 8;
+        let first = if in_tensors { header } else { 0 };
+        let mut damaged = bytes.clone();
+        for (place, change) in places {
+            damaged[first + place.index(bytes.len() - first)] ^= change;
+        }
+        prop_assume!(&damaged != bytes);
+        let file = tempfile::NamedTempFile::new().expect("a file can be made");
+        std::fs::write(file.path(), &damaged).expect("it can be written");
+        let read = Embedder::load(file.path(), &mut |_, _| ());
+        prop_assert!(read.is_err() || !in_tensors);
+    }
+}
