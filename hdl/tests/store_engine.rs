@@ -25,6 +25,7 @@ struct Store {
     column_row: usize,
     row_index: usize,
     release: bool,
+    zero: bool,
 }
 
 /// A command that was taken.
@@ -66,7 +67,7 @@ struct Both {
     column: Vec<PortRef>,
     w_data: Vec<PortRef>,
     /// What was read one and two cycles ago: accumulator row, column row, group, row scale.
-    in_read: VecDeque<Option<(usize, usize, usize, usize)>>,
+    in_read: VecDeque<Option<(Option<usize>, usize, usize, usize)>>,
     next: Option<Store>,
     running: VecDeque<Running>,
     /// Bursts that must be offered, with the index of their command.
@@ -158,6 +159,7 @@ impl Both {
             column_row: rng.below(COLUMN_ROWS as u64) as usize,
             row_index: rng.below((ROW_SCALES - m + 1) as u64) as usize,
             release: rng.chance(50),
+            zero: rng.chance(20),
         }
     }
 
@@ -166,7 +168,10 @@ impl Both {
         let mut bytes = vec![];
         for row in 0..store.m {
             for col in 0..self.cols {
-                let acc = self.acc[store.acc_row + row][col];
+                let acc = match store.zero {
+                    true => 0,
+                    false => self.acc[store.acc_row + row][col],
+                };
                 let scale = self.scales[store.row_index + row];
                 let param = self.columns[store.column_row][col];
                 let value = requantize(acc, scale, param, store.format);
@@ -214,6 +219,7 @@ impl Both {
                     (store.format as u64, 2),
                     (store.column_row as u64, 16),
                     (store.row_index as u64, 16),
+                    (store.zero.into(), 1),
                     (store.release.into(), 1),
                 ],
             );
@@ -225,7 +231,8 @@ impl Both {
         let read = self.in_read.pop_back().flatten();
         let rng = &mut self.rng;
         for (col, port) in self.acc_data.iter().enumerate() {
-            let value = read.map_or(rng.next(), |(row, ..)| self.acc[row][col] as u64);
+            let row = read.and_then(|(row, ..)| row);
+            let value = row.map_or(rng.next(), |row| self.acc[row][col] as u64);
             self.bench.model.set(*port, value & 0xffff_ffff);
         }
         let words = read.map(|(_, column_row, part, _)| {
@@ -249,21 +256,21 @@ impl Both {
 
     fn check_read(&mut self, acc_ready: bool) {
         let read = self.bench.is("acc_read");
-        let taken = read && acc_ready;
-        self.stalled_groups += u64::from(read && !acc_ready);
-        assert_eq!(
-            self.bench.is("params_read"),
-            taken,
-            "parameters are read with the row"
-        );
-        self.in_read.push_front(None);
-        if !read {
-            return;
-        }
         let running = self
             .running
             .iter_mut()
             .find(|running| !running.reads.is_empty());
+        // Zeros are taken without a look at the accumulators, whatever they are doing.
+        let zero = running.as_ref().is_some_and(|running| running.store.zero);
+        let params = self.bench.is("params_read");
+        let taken = if zero { params } else { read && acc_ready };
+        self.stalled_groups += u64::from(read && !acc_ready);
+        assert_eq!(params, taken, "parameters are read with the row");
+        assert!(!(zero && read), "zeros are not read");
+        self.in_read.push_front(None);
+        if !read && !taken {
+            return;
+        }
         let running = running.expect("a row is read for a command");
         let store = &running.store;
         let (row, part) = running.reads[0];
@@ -278,7 +285,7 @@ impl Both {
         );
         assert_eq!(self.bench.get("scale_row"), (store.row_index + row) as u64);
         let from = (
-            store.acc_row + row,
+            (!zero).then_some(store.acc_row + row),
             store.column_row,
             part,
             store.row_index + row,
@@ -504,6 +511,7 @@ fn directed(index: u64, m: usize, format: OutputFormat, release: bool) -> Store 
         column_row: 0,
         row_index: 0,
         release,
+        zero: false,
     }
 }
 

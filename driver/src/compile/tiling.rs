@@ -10,7 +10,7 @@ use crate::sched::Timing;
 /// Above this number of commands candidates are compared by arithmetic alone.
 const SIMULATED_COMMANDS: usize = 6_000;
 /// Candidates that are simulated.
-const SIMULATED: usize = 8;
+const SIMULATED: usize = 12;
 /// Lines that are worth a cycle: a cut that reads the weights again and again, to begin or to end a
 /// little earlier, costs energy, and bandwidth that others might use.
 const LINES_PER_CYCLE: u64 = 16;

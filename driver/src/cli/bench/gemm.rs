@@ -1,38 +1,29 @@
-//! `systole bench`.
+//! `systole bench gemm`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
-use clap::Subcommand;
 use isa::config::Config;
-use isa::numerics::{gemm_i8, threshold};
+use isa::numerics::threshold;
 use serde::Serialize;
-use systole::backend::{Backend, NodeReport, Place};
+use systole::backend::{Backend, Place};
 use systole::device::{Counters, Programs};
 use systole::matmul::{Finish, Layout, MatMul, Rhs, Weights};
 
-use super::card::{Engine, Memory, Surroundings, TraceArgs};
-use super::device::{DEVICES, Device, MachineArgs};
-use super::failure::{Failure, Result};
-use super::gemm::{check_size, run_one};
-use super::random::Random;
-use super::table::{grouped, known, percent};
-use super::weights::WeightArgs;
-use super::{print_json, progress, report};
-
-/// Measure.
-#[derive(Subcommand)]
-pub enum Command {
-    /// Measure one int8 matrix product, and compare every bit with the definition. Where the
-    /// weights are packed or sparse, or activations are left out, the dense int8 product of the same
-    /// shape runs beside it.
-    Gemm(GemmArgs),
-}
+use super::measure::{Measured, Run, measure, slowest};
+use crate::cli::card::{Engine, Memory, Surroundings, TraceArgs};
+use crate::cli::device::{DEVICES, Device, MachineArgs};
+use crate::cli::failure::{Failure, Result};
+use crate::cli::gemm::check_size;
+use crate::cli::random::Random;
+use crate::cli::table::{grouped, known, percent};
+use crate::cli::weights::WeightArgs;
+use crate::cli::{print_json, report};
 
 /// One product.
 #[derive(clap::Args)]
-pub struct GemmArgs {
+pub struct Args {
     /// Rows of A and of the result.
     #[arg(long)]
     m: NonZeroUsize,
@@ -124,22 +115,8 @@ struct Dense {
     seconds: f64,
 }
 
-/// One run of the product.
-struct Run {
-    report: NodeReport,
-    counters: Option<Counters>,
-}
-
-impl Command {
-    /// Runs the command.
-    pub fn run(self) -> Result<()> {
-        match self {
-            Self::Gemm(args) => gemm(args),
-        }
-    }
-}
-
-fn gemm(args: GemmArgs) -> Result<()> {
+/// Runs the command.
+pub fn run(args: Args) -> Result<()> {
     let (m, k, n) = (args.m.get(), args.k.get(), args.n.get());
     for (rows, cols) in [(m, k), (k, n), (m, n)] {
         check_size(rows, cols).map_err(Failure::Usage)?;
@@ -310,57 +287,4 @@ fn print(json: &Json, counters: Option<&Counters>) -> Result<()> {
         write!(out, "\n{}", report::counter_table(counters))?;
     }
     Ok(())
-}
-
-/// Runs of a product.
-struct Measured {
-    runs: Vec<Run>,
-    /// Whether all gave the bits of the definition.
-    exact: bool,
-}
-
-fn measure(engine: &mut Engine, job: &MatMul<'_>, repeat: NonZeroUsize) -> Result<Measured> {
-    let MatMul { m, k, n, .. } = *job;
-    let bar = progress::bar(repeat.get(), "measuring");
-    let mut expected = vec![0; m * n];
-    gemm_i8(m, k, n, job.a, job.b.parts().1, &mut expected);
-    let (mut runs, mut exact) = (Vec::new(), true);
-    for _ in 0..repeat.get() {
-        let before = engine.counters();
-        let (values, report) = run_one(engine, job)?;
-        exact &= values == expected;
-        let counters = engine.counters().map(|now| since(now, before));
-        runs.push(Run { report, counters });
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(Measured { runs, exact })
-}
-
-fn slowest(runs: Vec<Run>) -> Option<Run> {
-    runs.into_iter().max_by(|a, b| {
-        let micros = a.report.micros.total_cmp(&b.report.micros);
-        a.report.cycles.cmp(&b.report.cycles).then(micros)
-    })
-}
-
-impl Run {
-    /// Bytes of weights that a card of this shape read.
-    fn weight_bytes(&self, config: &Config) -> Option<u64> {
-        let counters = report::by_name(self.counters.clone())?;
-        let lines = counters.get("load.weights")?;
-        Some(lines * u64::from(config.port_bytes))
-    }
-}
-
-/// What was counted since `before`.
-fn since(now: Counters, before: Option<Counters>) -> Counters {
-    let before = before.unwrap_or_default();
-    Counters(
-        now.0
-            .iter()
-            .zip(before.0)
-            .map(|(now, before)| now - before)
-            .collect(),
-    )
 }
