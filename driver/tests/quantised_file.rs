@@ -245,7 +245,6 @@ type Change = fn(&mut Parts);
 
 #[test]
 fn malformed_files_are_refused_with_the_tensor_and_the_place() {
-    const QUERY: &str = "layer.0.attention.query";
     const VALUE: &str = "layer.0.attention.value";
     const OUT: &str = "layer.0.ffn.out";
     let cases: Vec<(Change, &[&str])> = vec![

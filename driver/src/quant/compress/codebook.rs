@@ -39,13 +39,13 @@ impl Codebook {
         if scale == SCALE_ONE {
             return best;
         }
-        // The weight is rounded too, so that a neighbour may be nearer.
-        for code in [guess.saturating_sub(1), guess.saturating_add(1)] {
-            if code >= self.low && code <= self.high {
-                let value = weight(code);
-                if (value - target).abs() < (best.1 - target).abs() {
-                    best = (code, value);
-                }
+        // The weight is rounded too, so that the neighbour on the target's side may be nearer.
+        let side = if best.1 < target { 1 } else { -1 };
+        let code = guess.saturating_add(side);
+        if code >= self.low && code <= self.high {
+            let value = weight(code);
+            if (value - target).abs() < (best.1 - target).abs() {
+                best = (code, value);
             }
         }
         best

@@ -1,11 +1,11 @@
 //! Weights of a linear layer in fewer bits: from floats to an [`Encoding`] and a step a column.
 //!
 //! * [`hessian`]: what an error costs, from what the layer sees in calibration.
-//! * [`scales`]: first choice of steps and group scales.
-//! * [`channel`]: codes by rounding, or by error feedback (GPTQ, arXiv:2210.17323; for 2:4 masks
+//! * `scales`: first choice of steps and group scales.
+//! * `channel`: codes by rounding, or by error feedback (GPTQ, arXiv:2210.17323; for 2:4 masks
 //!   SparseGPT, arXiv:2301.00774; by magnitude; or Wanda, arXiv:2306.11695).
-//! * [`polish`]: coordinate descent over codes, masks and scales.
-//! * [`blocks`]: zero blocks.
+//! * `polish`: coordinate descent over codes, masks and scales.
+//! * `blocks`: zero blocks.
 //!
 //! Every step counts errors against the int8 weights that the card will really use
 //! ([`isa::weights::widen`]), so that their own rounding is made good too.

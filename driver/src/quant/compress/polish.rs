@@ -11,8 +11,8 @@ use super::hessian::{Hessian, add_scaled, dot};
 /// Times that everything is gone through.
 const SWEEPS: usize = 4;
 
-/// How far scales are tried from where they are.
-const SCALE_STEPS: [i16; 10] = [-12, -6, -3, -2, -1, 1, 2, 3, 6, 12];
+/// How far scales are tried from where they are, in the first sweep and in later ones.
+const SCALE_STEPS: [&[i16]; 2] = [&[-10, -5, -2, -1, 1, 2, 5, 10], &[-2, -1, 1, 2]];
 
 /// Fall of the squared error below which a change is rounding noise, as a part of the step's own.
 const NOISE: f32 = 1e-4;
@@ -33,10 +33,10 @@ pub fn polish(
         hessian,
         rules,
     };
-    for _ in 0..SWEEPS {
+    for sweep in 0..SWEEPS {
         state.fit_step();
         if rules.group > 0 {
-            state.sweep_scales();
+            state.sweep_scales(SCALE_STEPS[sweep.min(1)]);
         }
         let changed = match free {
             true => state.sweep_pairs(barred),
@@ -48,6 +48,9 @@ pub fn polish(
     }
     state.fit_step();
 }
+
+/// Place of a weight, its code and its value.
+type Code = (usize, i8, f32);
 
 struct State<'a> {
     channel: &'a mut Channel,
@@ -122,13 +125,13 @@ impl State<'_> {
     }
 
     /// Tries other scales for each group, with the codes that then are best one after the other.
-    fn sweep_scales(&mut self) {
+    fn sweep_scales(&mut self, steps: &[i16]) {
         let k = self.hessian.k;
         for group in 0..self.channel.scales.len() {
             let range = group * self.rules.group..((group + 1) * self.rules.group).min(k);
             let now = i16::from(self.channel.scales[group]);
-            let mut best: Option<(f32, u8, Vec<(usize, i8, f32)>)> = None;
-            for step in SCALE_STEPS {
+            let mut best: Option<(f32, u8, Vec<Code>)> = None;
+            for step in steps {
                 let Ok(scale) = u8::try_from(now + step) else {
                     continue;
                 };
@@ -148,7 +151,7 @@ impl State<'_> {
     }
 
     /// How much the squared error falls with another scale of the inputs `range`, and the codes.
-    fn try_scale(&self, range: std::ops::Range<usize>, scale: u8) -> (f32, Vec<(usize, i8, f32)>) {
+    fn try_scale(&self, range: std::ops::Range<usize>, scale: u8) -> (f32, Vec<Code>) {
         let k = self.hessian.k;
         let mut gradient = self.gradient[range.clone()].to_vec();
         let mut codes = Vec::with_capacity(range.len());

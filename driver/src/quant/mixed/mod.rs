@@ -39,6 +39,9 @@ pub struct Found {
     pub cosine: f64,
 }
 
+/// A plan, the candidates that it is made of, and what it loses.
+type Trial = (Plan, Vec<usize>, Loss);
+
 /// A search for a plan.
 pub struct Search<'a> {
     /// The float model.
@@ -140,9 +143,9 @@ fn within_loss(
     base: Loss,
     limit: f64,
     trial: impl Fn(&[usize]) -> Result<(Plan, Loss), QuantiseError>,
-) -> Result<(Plan, Vec<usize>, Loss), QuantiseError> {
+) -> Result<Trial, QuantiseError> {
     let mut budget = limit - base.cautious();
-    let mut best: Option<(f64, (Plan, Vec<usize>, Loss))> = None;
+    let mut best: Option<(f64, Trial)> = None;
     let mut most = f64::NEG_INFINITY;
     for _ in 0..TRIALS {
         let Some(choices) = assign(problem, budget) else {
