@@ -140,7 +140,7 @@ fn under(plan: &str) -> ((f64, f64, f64), f64) {
 #[test]
 fn four_bits_with_groups_and_feedback_keep_the_meaning() {
     let ((mean, least, spearman), part) = under("w4g32-gptq");
-    assert!(mean >= 0.98 && least >= 0.88 && spearman >= 0.97);
+    assert!(mean >= 0.985 && least >= 0.93 && spearman >= 0.98);
     assert!(part <= 0.532);
     // Feedback is what makes them good.
     let ((nearest, ..), same) = under("w4g32");
