@@ -54,6 +54,10 @@ const FAIR: Weather = Weather {
     b_valid: 100,
 };
 
+/// What was read: the row of accumulators, unless sums count as zero, the row of column parameters,
+/// the part of it, and the row scale.
+type Read = (Option<usize>, usize, usize, usize);
+
 struct Both {
     bench: Bench,
     cols: usize,
@@ -67,7 +71,7 @@ struct Both {
     column: Vec<PortRef>,
     w_data: Vec<PortRef>,
     /// What was read one and two cycles ago: accumulator row, column row, group, row scale.
-    in_read: VecDeque<Option<(Option<usize>, usize, usize, usize)>>,
+    in_read: VecDeque<Option<Read>>,
     next: Option<Store>,
     running: VecDeque<Running>,
     /// Bursts that must be offered, with the index of their command.
