@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::backend::{Backend, NodeReport};
 use crate::model::{Model, ModelError, TooLong, cache};
-use crate::quant::mixed::{Found, Search, ideal_cycles};
+use crate::quant::mixed::{CycleModel, Found, Search};
 use crate::quant::scheme::{Goal, Plan, Scheme};
 use crate::quant::{
     self, CALIBRATION, Key, NodeDigest, QuantiseError, QuantisedModel, RunError, Runner,
@@ -203,7 +203,7 @@ impl Embedder {
             quantised: &mut self.quantised,
             candidates,
             text,
-            cycles: &ideal_cycles,
+            cycles: &CycleModel::default(),
         };
         search.run(goal, progress)
     }

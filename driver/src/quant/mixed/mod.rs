@@ -6,7 +6,10 @@
 //! where a cosine is asked for, plans are tried and the limit on the sum is corrected.
 
 pub mod assign;
+mod cycles;
 pub mod sensitivity;
+
+pub use cycles::{CycleModel, TOKENS};
 
 use assign::{Choice, assign};
 use sensitivity::{Item, Judge, Loss, Texts, measure};
@@ -17,14 +20,6 @@ use crate::model::Model;
 
 /// Plans that are tried for a cosine.
 const TRIALS: usize = 4;
-
-/// Cycles of a product of one row with `k x n` weights by a scheme.
-pub type CycleModel<'a> = &'a dyn Fn(usize, usize, &Scheme) -> f64;
-
-/// A 16x16 array that never waits: what sparsity promises, and no more.
-pub fn ideal_cycles(k: usize, n: usize, scheme: &Scheme) -> f64 {
-    (k * n) as f64 / 256.0 * scheme.cycle_factor()
-}
 
 /// A plan that was found, and what is known of it.
 #[derive(Clone, Debug)]
@@ -52,8 +47,8 @@ pub struct Search<'a> {
     pub candidates: &'a [Scheme],
     /// Sentences for calibration, one a line.
     pub text: &'a str,
-    /// What cycles are.
-    pub cycles: CycleModel<'a>,
+    /// What products cost.
+    pub cycles: &'a CycleModel,
 }
 
 impl Search<'_> {
@@ -76,7 +71,7 @@ impl Search<'_> {
         let table = |cost: Cost| -> Vec<Vec<f64>> {
             let price = |item: &Item, scheme: &Scheme| match cost {
                 Cost::Bytes => scheme.bytes(item.k, item.n) as f64,
-                Cost::Cycles => (self.cycles)(item.k, item.n, scheme),
+                Cost::Cycles => self.cycles.cycles(item.k, item.n, scheme),
             };
             let row = |item: &Item| candidates.iter().map(|it| price(item, it)).collect();
             items.iter().map(row).collect()
@@ -92,7 +87,7 @@ impl Search<'_> {
                 let costs = table(cost);
                 let whole = items.iter().map(|item| match cost {
                     Cost::Bytes => (item.k * item.n) as f64,
-                    Cost::Cycles => (self.cycles)(item.k, item.n, &Scheme::W8),
+                    Cost::Cycles => self.cycles.cycles(item.k, item.n, &Scheme::W8),
                 });
                 let limit = limit.of(whole.sum());
                 let problem = choices_of(&items, &costs, |loss, cost| (loss, cost));

@@ -36,7 +36,7 @@ Plans that are found by measuring each layer under each of the candidates:
                         reaches this and its standard error more
   mixed:accuracy=0.99:cycles   the fewest cycles
   mixed:bytes=6000000   the best accuracy within these bytes of weights; 50% is of those of w8
-  mixed:cycles=60%      the best accuracy within these cycles";
+  mixed:cycles=60%      the best accuracy within these cycles (foreseen on the default card, 128 tokens)";
 
 /// Which weights of a four are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -150,13 +150,6 @@ impl Scheme {
         };
         let bitmap = self.blocks.map_or(0, |_| all.div_ceil(8) as u64);
         bytes(u64::from(self.bits)) + indices + scales + bitmap
-    }
-
-    /// Part of the dense product's cycles that one with these weights takes where the array is the
-    /// bottleneck: half with 2:4, and nothing for zero blocks.
-    pub fn cycle_factor(&self) -> f64 {
-        let dense = self.blocks.map_or(1.0, |blocks| 1.0 - blocks.part);
-        self.sparse.map_or(dense, |_| dense / 2.0)
     }
 
     fn check(&self) -> Result<(), String> {
