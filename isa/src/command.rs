@@ -112,7 +112,7 @@ record! {
     ///
     /// Row `i` of tile `t` is activation row `act_row + t * act_stride + i`, in 2:4 the two rows
     /// from `act_row + t * act_stride + 2 * i` on; the weights are a stream
-    /// ([`StreamFormat`](crate::weights::StreamFormat)) that begins at `wgt_row`; sums go to
+    /// ([`StreamFormat`]) that begins at `wgt_row`; sums go to
     /// accumulator rows `acc_row..acc_row + m`. With blocks, `t` is what the header of a stored
     /// tile says.
     pub struct Gemm, GEMM_FIELDS {
