@@ -2,6 +2,8 @@
 
 use crate::command::Buffer;
 
+mod names;
+
 /// What the array can do beside dense int8 products. What is left out costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

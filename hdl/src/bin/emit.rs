@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use hdl::LinkConfig;
 use hdl::array::{Kind, Mesh};
 use hdl::emit::{Emitted, emit};
-use isa::config::Config;
+use isa::config::{Config, Datapaths};
 use isa::regs::LINK_TIMEOUT_RESET;
 
 /// What can be written.
@@ -34,15 +34,16 @@ struct Arguments {
     /// Bytes of the memory port, 16 or 32.
     #[arg(long, default_value_t = 16)]
     port_bytes: u32,
-    /// Doublewords that the endpoint's streams carry in a cycle, 2 or 4.
-    #[arg(long, default_value_t = 2)]
+    /// What the array can do beside dense int8: `dense`, `all`, or some of narrow, groups,
+    /// two-four, blocks and packed, with commas between them.
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    datapaths: Datapaths,
+    /// Doublewords of a beat of the PCIe link, 2 or 4.
+    #[arg(long, alias = "link-words", default_value_t = 2)]
     words: usize,
     /// What to write.
     #[arg(long, value_enum, default_value_t = Block::Card)]
     block: Block,
-    /// Doublewords of a beat of the PCIe link, 2 or 4.
-    #[arg(long, default_value_t = 2)]
-    link_words: usize,
     /// Tags of PCIe reads without an answer rest as if no timeout had been shorter than this.
     #[arg(long, value_name = "CYCLES", default_value_t = LINK_TIMEOUT_RESET)]
     rest_timeout: u32,
@@ -67,6 +68,7 @@ fn shape(arguments: &Arguments) -> Result<Config, String> {
     };
     let mut config = Config {
         port_bytes: arguments.port_bytes,
+        datapaths: arguments.datapaths,
         ..Config::with_array(rows, cols)
     };
     config.queues = arguments.queues.unwrap_or(config.queues);
@@ -95,7 +97,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Block::Card => hdl::emit_card(&config).map_err(|error| error.to_string())?,
         Block::Pcie => {
             let link = LinkConfig {
-                words: arguments.link_words,
+                words: arguments.words,
                 rest_timeout: arguments.rest_timeout,
             };
             hdl::emit_pcie_card(&config, &link).map_err(|error| error.to_string())?
