@@ -277,7 +277,9 @@ impl Card {
             columns: buffer(isa::command::Buffer::Columns, 2 * port),
             rows: buffer(isa::command::Buffer::Rows, 4),
             lanes: ActLanes::new(rows, datapaths.two_four),
-            unpack: (0..packed).map(|_| Unpack::new(cols, datapaths)).collect(),
+            unpack: (0..packed)
+                .map(|_| Unpack::new(rows, cols, datapaths))
+                .collect(),
             array: Mesh::new(rows, cols, kind),
             accumulators: Accumulators::new(size(shape.acc_rows), cols),
             ar_valid: Default::default(),

@@ -117,7 +117,7 @@ impl Rig {
             index: (0..indices).map(|_| Signal::default()).collect(),
             feed: PackedFeed::new(rows, cols, datapaths),
             buffer: Buffer::new(depth * row_bytes, row_bytes, row_bytes),
-            unpack: Unpack::new(cols, datapaths),
+            unpack: Unpack::new(rows, cols, datapaths),
             _words: cols / 2,
             _weights: 2 * cols,
             _indices: indices,

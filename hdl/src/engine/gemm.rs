@@ -167,6 +167,7 @@ pub struct GemmEngine {
     tag_delay: Delay<StreamTag>,
     _plain: usize,
     _packed: usize,
+    _two_four: usize,
     _pairs: usize,
 }
 
@@ -258,6 +259,7 @@ impl GemmEngine {
             tag_delay: Delay::new(array_latency + latency - 1),
             _plain: 1 - packed,
             _packed: packed,
+            _two_four: datapaths.two_four.into(),
             _pairs: rows / 2,
         }
     }
@@ -400,7 +402,9 @@ impl Logic for GemmEngine {
             self.current.d.next = true;
             self.index.d.next = self.streams.data.val().index;
             self.gives.d.next = self.streams.data.val().gives;
-            self.wide.d.next = self.streams.data.val().wide;
+            for _i in 0..self._two_four {
+                self.wide.d.next = self.streams.data.val().wide;
+            }
             self.acc_base.d.next = self.streams.data.val().acc_row;
             self.acc_next.d.next = self.streams.data.val().acc_row;
             self.m.d.next = self.streams.data.val().m;

@@ -28,13 +28,9 @@ pub struct CodeLane {
     /// The code.
     pub code: Signal<Out, Bits<8>>,
     value: DFF<Bits<8>>,
-    two: Signal<Local, Signed<2>>,
-    three: Signal<Local, Signed<3>>,
-    four: Signal<Local, Signed<4>>,
-    five: Signal<Local, Signed<5>>,
-    six: Signal<Local, Signed<6>>,
-    seven: Signal<Local, Signed<7>>,
-    wide: Signal<Local, Signed<8>>,
+    highest: Signal<Local, Bit>,
+    own: Signal<Local, Bits<8>>,
+    signs: Signal<Local, Bits<8>>,
     extended: Signal<Local, Bits<8>>,
     _narrow: usize,
 }
@@ -50,13 +46,9 @@ impl CodeLane {
             plane: Default::default(),
             code: Default::default(),
             value: Default::default(),
-            two: Default::default(),
-            three: Default::default(),
-            four: Default::default(),
-            five: Default::default(),
-            six: Default::default(),
-            seven: Default::default(),
-            wide: Default::default(),
+            highest: Default::default(),
+            own: Default::default(),
+            signs: Default::default(),
             extended: Default::default(),
             _narrow: narrow.into(),
         }
@@ -67,32 +59,38 @@ impl Logic for CodeLane {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, value);
-        self.two.next = signed_cast(self.plane.val().get_bits::<2>(0));
-        self.three.next = signed_cast(self.plane.val().get_bits::<3>(0));
-        self.four.next = signed_cast(self.plane.val().get_bits::<4>(0));
-        self.five.next = signed_cast(self.plane.val().get_bits::<5>(0));
-        self.six.next = signed_cast(self.plane.val().get_bits::<6>(0));
-        self.seven.next = signed_cast(self.plane.val().get_bits::<7>(0));
-        self.wide.next = signed_bit_cast::<8, 7>(self.seven.val());
+        // Only the highest bit is chosen by the width; all bits above it are like it.
+        self.highest.next = self.plane.val().get_bit(6);
+        self.own.next = 127.into();
         if self.bits.val() == 2 {
-            self.wide.next = signed_bit_cast::<8, 2>(self.two.val());
+            self.highest.next = self.plane.val().get_bit(1);
+            self.own.next = 3.into();
         }
         if self.bits.val() == 3 {
-            self.wide.next = signed_bit_cast::<8, 3>(self.three.val());
+            self.highest.next = self.plane.val().get_bit(2);
+            self.own.next = 7.into();
         }
         if self.bits.val() == 4 {
-            self.wide.next = signed_bit_cast::<8, 4>(self.four.val());
+            self.highest.next = self.plane.val().get_bit(3);
+            self.own.next = 15.into();
         }
         if self.bits.val() == 5 {
-            self.wide.next = signed_bit_cast::<8, 5>(self.five.val());
+            self.highest.next = self.plane.val().get_bit(4);
+            self.own.next = 31.into();
         }
         if self.bits.val() == 6 {
-            self.wide.next = signed_bit_cast::<8, 6>(self.six.val());
+            self.highest.next = self.plane.val().get_bit(5);
+            self.own.next = 63.into();
+        }
+        self.signs.next = 0.into();
+        if self.highest.val() {
+            self.signs.next = 255.into();
         }
         self.extended.next = self.octet.val();
         for _i in 0..self._narrow {
             if self.bits.val() != 8 {
-                self.extended.next = unsigned_cast(self.wide.val());
+                self.extended.next =
+                    (self.plane.val() & self.own.val()) | (self.signs.val() & (!self.own.val()));
             }
         }
         if self.take.val() {

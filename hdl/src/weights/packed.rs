@@ -118,6 +118,10 @@ pub struct PackedFeed {
     scale_units: Constant<Bits<5>>,
     index_units: Constant<Bits<5>>,
     _blocks: usize,
+    _no_narrow: usize,
+    _no_groups: usize,
+    _no_two_four: usize,
+    _no_blocks: usize,
 }
 
 impl PackedFeed {
@@ -197,8 +201,12 @@ impl PackedFeed {
             last_index: Constant::new((together - 1).into()),
             header_units: Constant::new(u64::from(StreamFormat::header_units(cols as u32)).into()),
             scale_units: Constant::new(u64::from(SCALE_UNITS).into()),
-            index_units: Constant::new((2 * together).into()),
+            index_units: Constant::new((super::index_units(rows) as u64).into()),
             _blocks: datapaths.blocks.into(),
+            _no_narrow: (!datapaths.narrow).into(),
+            _no_groups: (!datapaths.groups).into(),
+            _no_two_four: (!datapaths.two_four).into(),
+            _no_blocks: (!datapaths.blocks).into(),
         }
     }
 }
@@ -402,6 +410,20 @@ impl Logic for PackedFeed {
                 | ((self.finish.val() | self.draining.q.val()) & self.last_dropped.val()));
         self.waiting.pop.next = self.take_next.val();
         self.next.next = self.waiting.data.val();
+        // No command asks for what the card lacks; synthesis knows only what is written here, and
+        // drops the rest.
+        for _i in 0..self._no_narrow {
+            self.next.next.bits = 8.into();
+        }
+        for _i in 0..self._no_groups {
+            self.next.next.group = 0.into();
+        }
+        for _i in 0..self._no_two_four {
+            self.next.next.two_four = false;
+        }
+        for _i in 0..self._no_blocks {
+            self.next.next.blocks = false;
+        }
         if self.take_next.val() {
             self.parsing.d.next = true;
             self.in_front.d.next = false;

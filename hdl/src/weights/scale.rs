@@ -1,5 +1,6 @@
 //! A code times the scale of its group.
 
+use isa::weights::SCALE_ONE;
 use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
@@ -11,9 +12,9 @@ use rust_hdl_widgets::dff_setup;
 /// scaled, code, scale ->| ScaleLane |-> weight    (2 later)
 /// ```
 ///
-/// Partial products are added in two cycles, without a multiplier: those of the FPGA are for the
-/// array.
-#[derive(LogicBlock, Default)]
+/// Partial products are added in pairs, without a multiplier: those of the FPGA are for the array.
+/// A code without a scale has that of one, so that it needs no way of its own.
+#[derive(LogicBlock)]
 pub struct ScaleLane {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -25,21 +26,24 @@ pub struct ScaleLane {
     pub scale: Signal<In, Bits<8>>,
     /// Weight.
     pub weight: Signal<Out, Bits<8>>,
-    scale_1: Signal<Local, Bits<12>>,
-    scale_2: Signal<Local, Bits<12>>,
-    scale_4: Signal<Local, Bits<12>>,
-    scale_8: Signal<Local, Bits<12>>,
-    part: Vec<Signal<Local, Bits<12>>>,
+    one: Constant<Bits<8>>,
+    factor: Signal<Local, Bits<8>>,
+    part: Vec<Signal<Local, Bits<10>>>,
+    upper: Vec<Signal<Local, Bits<10>>>,
+    pair: Vec<Signal<Local, Bits<10>>>,
+    highest: Signal<Local, Signed<10>>,
+    highest_wide: Signal<Local, Signed<12>>,
+    low_upper: Signal<Local, Bits<12>>,
+    high_upper: Signal<Local, Bits<12>>,
     low: DFF<Bits<12>>,
     high: DFF<Bits<12>>,
-    plain: DFF<Bits<8>>,
-    plain_now: DFF<Bit>,
-    high_narrow: Signal<Local, Signed<12>>,
-    high_wide: Signal<Local, Signed<18>>,
-    high_bits: Signal<Local, Bits<18>>,
-    rounded: Signal<Local, Bits<18>>,
+    plain: DFF<Bit>,
+    high_now: Signal<Local, Signed<12>>,
+    high_wide: Signal<Local, Signed<13>>,
+    above_low: Signal<Local, Bits<13>>,
+    rounded: Signal<Local, Bits<13>>,
     quotient: Signal<Local, Bits<8>>,
-    above: Signal<Local, Bits<8>>,
+    above: Signal<Local, Bits<5>>,
     result: DFF<Bits<8>>,
 }
 
@@ -47,72 +51,93 @@ impl ScaleLane {
     /// A lane.
     pub fn new() -> Self {
         Self {
+            clock: Default::default(),
+            scaled: Default::default(),
+            code: Default::default(),
+            scale: Default::default(),
+            weight: Default::default(),
+            one: Constant::new(u64::from(SCALE_ONE).into()),
+            factor: Default::default(),
             part: (0..8).map(|_| Signal::default()).collect(),
-            ..Self::default()
+            upper: (0..4).map(|_| Signal::default()).collect(),
+            pair: (0..4).map(|_| Signal::default()).collect(),
+            highest: Default::default(),
+            highest_wide: Default::default(),
+            low_upper: Default::default(),
+            high_upper: Default::default(),
+            low: Default::default(),
+            high: Default::default(),
+            plain: Default::default(),
+            high_now: Default::default(),
+            high_wide: Default::default(),
+            above_low: Default::default(),
+            rounded: Default::default(),
+            quotient: Default::default(),
+            above: Default::default(),
+            result: Default::default(),
         }
+    }
+}
+
+impl Default for ScaleLane {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Logic for ScaleLane {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, low, high, plain, plain_now, result);
-        self.scale_1.next = bit_cast::<12, 8>(self.scale.val());
-        self.scale_2.next = self.scale_1.val() << 1;
-        self.scale_4.next = self.scale_1.val() << 2;
-        self.scale_8.next = self.scale_1.val() << 3;
+        dff_setup!(self, clock, low, high, plain, result);
+        self.factor.next = self.one.val();
+        if self.scaled.val() {
+            self.factor.next = self.scale.val();
+        }
         for i in 0..8 {
             self.part[i].next = 0.into();
+            if self.code.val().get_bit(i) {
+                self.part[i].next = bit_cast::<10, 8>(self.factor.val());
+            }
         }
-        if self.code.val().get_bit(0) {
-            self.part[0].next = self.scale_1.val();
+        // A pair is its first part and twice its second. Adders begin above the bits that only one
+        // side has, and so no synthesiser makes one sum of all parts, which costs more.
+        for i in 0..3 {
+            self.upper[i].next = (self.part[i * 2].val() >> 1) + self.part[i * 2 + 1].val();
         }
-        if self.code.val().get_bit(1) {
-            self.part[1].next = self.scale_2.val();
-        }
-        if self.code.val().get_bit(2) {
-            self.part[2].next = self.scale_4.val();
-        }
-        if self.code.val().get_bit(3) {
-            self.part[3].next = self.scale_8.val();
-        }
-        if self.code.val().get_bit(4) {
-            self.part[4].next = self.scale_1.val();
-        }
-        if self.code.val().get_bit(5) {
-            self.part[5].next = self.scale_2.val();
-        }
-        if self.code.val().get_bit(6) {
-            self.part[6].next = self.scale_4.val();
-        }
-        if self.code.val().get_bit(7) {
-            self.part[7].next = self.scale_8.val();
-        }
-        self.low.d.next =
-            self.part[0].val() + self.part[1].val() + self.part[2].val() + self.part[3].val();
         // The highest bit of a code counts negative.
+        self.upper[3].next = (self.part[6].val() >> 1) - self.part[7].val();
+        for i in 0..4 {
+            self.pair[i].next = (self.upper[i].val() << 1) | (self.part[i * 2].val() & 1);
+        }
+        self.low_upper.next =
+            (bit_cast::<12, 10>(self.pair[0].val()) >> 2) + bit_cast::<12, 10>(self.pair[1].val());
+        self.low.d.next =
+            (self.low_upper.val() << 2) | (bit_cast::<12, 10>(self.pair[0].val()) & 3);
+        self.highest.next = signed_cast(self.pair[3].val());
+        self.highest_wide.next = signed_bit_cast::<12, 10>(self.highest.val());
+        self.high_upper.next =
+            (bit_cast::<12, 10>(self.pair[2].val()) >> 2) + unsigned_cast(self.highest_wide.val());
         self.high.d.next =
-            self.part[4].val() + self.part[5].val() + self.part[6].val() - self.part[7].val();
-        self.plain.d.next = self.code.val();
-        self.plain_now.d.next = !self.scaled.val();
+            (self.high_upper.val() << 2) | (bit_cast::<12, 10>(self.pair[2].val()) & 3);
+        self.plain.d.next = !self.scaled.val();
 
-        self.high_narrow.next = signed_cast(self.high.q.val());
-        self.high_wide.next = signed_bit_cast::<18, 12>(self.high_narrow.val());
-        self.high_bits.next = unsigned_cast(self.high_wide.val());
-        self.rounded.next = (self.high_bits.val() << 4) + bit_cast::<18, 12>(self.low.q.val()) + 4;
-        self.quotient.next = self.rounded.val().get_bits::<8>(3);
-        self.above.next = self.rounded.val().get_bits::<8>(10);
+        // An eighth of both: what is below the eighths of `low` rounds, where `high` has no bit.
+        self.high_now.next = signed_cast(self.high.q.val());
+        self.high_wide.next = signed_bit_cast::<13, 12>(self.high_now.val());
+        self.above_low.next = unsigned_cast(self.high_wide.val());
+        self.rounded.next = ((self.above_low.val() << 1)
+            | bit_cast::<13, 1>(self.low.q.val().get_bits::<1>(2)))
+            + bit_cast::<13, 9>(self.low.q.val().get_bits::<9>(3));
+        self.quotient.next = self.rounded.val().get_bits::<8>(0);
+        self.above.next = self.rounded.val().get_bits::<5>(7);
         self.result.d.next = self.quotient.val();
-        if self.above.val().get_bit(7) {
-            // Negative: below -127?
-            if (self.above.val() != 255) | (self.quotient.val() == 128) {
+        if self.rounded.val().get_bit(12) {
+            // Negative: below -127? Only a code without a scale may be -128.
+            if (self.above.val() != 31) | ((self.quotient.val() == 128) & (!self.plain.q.val())) {
                 self.result.d.next = 129.into();
             }
         } else if self.above.val() != 0 {
             self.result.d.next = 127.into();
-        }
-        if self.plain_now.q.val() {
-            self.result.d.next = self.plain.q.val();
         }
         self.weight.next = self.result.q.val();
     }

@@ -52,8 +52,8 @@ pub struct Unpack {
 }
 
 impl Unpack {
-    /// A block for an array of `cols` columns.
-    pub fn new(cols: usize, datapaths: &Datapaths) -> Self {
+    /// A block for an array of `rows x cols`.
+    pub fn new(rows: usize, cols: usize, datapaths: &Datapaths) -> Self {
         let values = 2 * cols;
         let count = |wanted: bool, count: usize| if wanted { count } else { 0 };
         let scaled = count(datapaths.groups, values);
@@ -67,7 +67,7 @@ impl Unpack {
             header: Default::default(),
             weight: (0..values).map(|_| Signal::default()).collect(),
             index: (0..indexed).map(|_| Signal::default()).collect(),
-            window: Window::new(cols),
+            window: Window::new(cols, super::position_step(rows, cols, datapaths)),
             taken: Default::default(),
             code: (0..values)
                 .map(|_| CodeLane::new(datapaths.narrow))

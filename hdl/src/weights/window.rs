@@ -14,7 +14,8 @@ use rust_hdl_core::prelude::*;
 /// A row is eight units of `2 * cols` bits. `shift`: `row` becomes the row in front. `take`: the
 /// eight units from unit `position` of the row in front on, together with `row` behind it, are what
 /// the outputs show from the next cycle on, in three ways: byte by byte, by planes (bit `u` of
-/// `planes[v]` is bit `v` of unit `u`), and the first 16 bits.
+/// `planes[v]` is bit `v` of unit `u`), and the first 16 bits. Positions are multiples of a step
+/// that the window is built for; lower bits of `position` count as zero.
 #[derive(LogicBlock)]
 pub struct Window {
     /// Clock.
@@ -33,11 +34,13 @@ pub struct Window {
     pub planes: Vec<Signal<Out, Bits<8>>>,
     /// The first 16 bits.
     pub header: Signal<Out, Bits<16>>,
+    _step: usize,
 }
 
 impl Window {
-    /// A window for an array of `cols` columns.
-    pub fn new(cols: usize) -> Self {
+    /// A window for an array of `cols` columns, with positions that are multiples of `step`: 1, 2, 4
+    /// or 8.
+    pub fn new(cols: usize, step: usize) -> Self {
         Self {
             clock: Default::default(),
             row: (0..cols / 2).map(|_| Signal::default()).collect(),
@@ -47,6 +50,7 @@ impl Window {
             bytes: (0..2 * cols).map(|_| Signal::default()).collect(),
             planes: (0..2 * cols).map(|_| Signal::default()).collect(),
             header: Default::default(),
+            _step: step,
         }
     }
 }
@@ -65,16 +69,25 @@ impl Logic for Window {
         let _ = writeln!(code, "logic [{}:0] front;", bits - 1);
         let _ = writeln!(code, "logic [{}:0] taken;", bits - 1);
         let _ = writeln!(code, "logic [{}:0] behind;", bits - 1);
-        let _ = writeln!(code, "logic [{}:0] both;", 2 * bits - 1);
         let _ = writeln!(code, "assign behind = {{{}}};", words.join(", "));
-        let _ = writeln!(code, "assign both = {{behind, front}};");
+        let _ = writeln!(code, "logic [{}:0] from_8;", 2 * bits - 1);
+        let _ = writeln!(code, "assign from_8 = {{behind, front}};");
+        // The highest bit of the position moves first: what the others can still reach is little.
+        let mut wider = 8;
+        for bit in (0..3).rev().filter(|bit| 1 << bit >= self._step) {
+            let by = 1 << bit;
+            let wide = bits + (by - 1) * unit;
+            let _ = writeln!(code, "logic [{}:0] from_{by};", wide - 1);
+            let _ = writeln!(
+                code,
+                "assign from_{by} = position[{bit}] ? from_{wider}[{} +: {wide}] : from_{wider}[0 +: {wide}];",
+                by * unit
+            );
+            wider = by;
+        }
         let _ = writeln!(code, "always @(posedge clock) begin");
         let _ = writeln!(code, "  if (shift) front <= behind;");
-        let _ = writeln!(
-            code,
-            "  if (take) taken <= both[{{1'b0, position, {}'d0}} +: {bits}];",
-            unit.ilog2()
-        );
+        let _ = writeln!(code, "  if (take) taken <= from_{wider}[0 +: {bits}];");
         let _ = writeln!(code, "end");
         let _ = writeln!(code, "assign header = taken[15:0];");
         for value in 0..unit {
