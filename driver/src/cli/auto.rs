@@ -59,14 +59,17 @@ enum Card {
 impl Auto {
     /// Measures the CPU, and opens and measures a card in a slot if one can be used. Where there is
     /// one that cannot, a warning says why.
-    pub fn new(machine: MachineArgs) -> Self {
+    ///
+    /// # Errors
+    /// When the machine is to simulate a card that cannot be.
+    pub fn new(machine: MachineArgs) -> Result<Self, Failure> {
         let mut cpu = machine.cpu();
         let mut rates = Rates {
             card_hz: ASSUMED_HZ,
             cpu_macs: measure(&mut cpu),
             overhead: OVERHEAD,
         };
-        let mut config = machine.config;
+        let mut config = machine.shape()?;
         let mut name = format!("auto ({}, simulated card)", cpu.name());
         let simulated = "the simulated one is taken to run";
         let open = |address| open_slot(&machine, address);
@@ -91,7 +94,7 @@ impl Auto {
             }
         };
         tracing::debug!(?rates, "measured for the cost model");
-        Self {
+        Ok(Self {
             machine,
             cpu,
             rates,
@@ -100,7 +103,7 @@ impl Auto {
             card,
             found,
             name,
-        }
+        })
     }
 
     /// The card, if it was opened.

@@ -109,7 +109,7 @@ impl Engine {
         }
         Ok(match device {
             Device::Cpu => Self::Cpu(machine.cpu()),
-            Device::Auto => Self::Auto(Box::new(Auto::new(machine.clone()))),
+            Device::Auto => Self::Auto(Box::new(Auto::new(machine.clone())?)),
             _ => Self::Card(Box::new(open_card(device, machine, surroundings)?)),
         })
     }
@@ -168,7 +168,7 @@ pub fn open_card(
     machine: &MachineArgs,
     surroundings: &Surroundings,
 ) -> Result<DeviceBackend> {
-    let config = machine.config;
+    let config = machine.shape()?;
     let refused = |error: &dyn Display| Failure::Device(error.to_string());
     let transport: Box<dyn Transport> = match device {
         Device::Auto | Device::Cpu => {

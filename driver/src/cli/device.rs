@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use isa::config::Config;
+use isa::config::{Config, Datapaths};
 use systole::cpu::CpuBackend;
 use systole::sysfs::Address;
 use systole::transport::kernel::Road;
+
+use super::failure::Failure;
 
 /// Where products run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +136,14 @@ pub struct DeviceArgs {
 pub struct MachineArgs {
     /// Array of a card in this process; others describe themselves.
     #[arg(long, value_name = "ROWSxCOLS", default_value = "16x16")]
-    pub config: Config,
+    config: Config,
+    /// Bytes of its memory port: 16 or 32.
+    #[arg(long, value_name = "BYTES")]
+    port_bytes: Option<u32>,
+    /// What it has beside dense int8: dense (nothing), all, or some of narrow, groups, two-four,
+    /// blocks and packed, with commas between them [default: all].
+    #[arg(long, value_name = "LIST")]
+    datapaths: Option<Datapaths>,
     /// Threads of the CPU kernels [default: one for each core].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -146,10 +155,30 @@ pub struct MachineArgs {
     pub sysfs: PathBuf,
 }
 
+impl MachineArgs {
+    /// Shape of a card in this process.
+    ///
+    /// # Errors
+    /// When no card can have it.
+    pub fn shape(&self) -> Result<Config, Failure> {
+        let config = Config {
+            port_bytes: self.port_bytes.unwrap_or(self.config.port_bytes),
+            datapaths: self.datapaths.unwrap_or(self.config.datapaths),
+            ..self.config
+        };
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(error) => Err(Failure::Usage(format!("there is no such card: {error}"))),
+        }
+    }
+}
+
 impl Default for MachineArgs {
     fn default() -> Self {
         Self {
             config: Config::default(),
+            port_bytes: None,
+            datapaths: None,
             threads: None,
             vfio: Way::Any,
             sysfs: "/".into(),
