@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use isa::config::Datapaths;
 use systole_isa as isa;
 
-/// A field of [`Datapaths`] and its name.
-const FIELDS: [(&str, fn(&mut Datapaths) -> &mut bool); 5] = [
+type Field = fn(&mut Datapaths) -> &mut bool;
+
+/// The fields of [`Datapaths`] and their names.
+const FIELDS: [(&str, Field); 5] = [
     ("narrow", |has| &mut has.narrow),
     ("groups", |has| &mut has.groups),
     ("two-four", |has| &mut has.two_four),
