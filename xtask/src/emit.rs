@@ -1,9 +1,11 @@
 //! Runs the emitter of `systole-hdl`.
 
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use isa::config::Datapaths;
 
 use crate::array::ArraySize;
 use crate::cocotb::{REST_TIMEOUT, Shape};
@@ -11,12 +13,17 @@ use crate::run::{announced, cargo};
 
 /// Writes the Verilog of the whole card into `out`.
 pub fn card(size: ArraySize, out: &Path) -> Result<()> {
-    emitter(&["--config", &size.to_string()], out)
+    announced(&mut emitter(&["--config", &size.to_string()], out)?)
 }
 
-/// Writes the Verilog of one block into `out`, as `BLOCK.v` with the top module `BLOCK`.
-pub fn block(name: &str, size: ArraySize, out: &Path) -> Result<()> {
-    emitter(&["--block", name, "--config", &size.to_string()], out)
+/// Writes the Verilog of one block with these datapaths into `out`, as `TOP.v` with the top module
+/// `TOP`.
+pub fn block(name: &str, size: ArraySize, datapaths: &Datapaths, out: &Path) -> Result<()> {
+    let (size, datapaths) = (size.to_string(), datapaths.to_string());
+    let shape = ["--config", &size, "--datapaths", &datapaths];
+    let mut command = emitter(&[&["--block", name], &shape[..]].concat(), out)?;
+    // What the caller prints is for others to read, so what the emitter tells goes beside it.
+    announced(command.stdout(io::stderr()))
 }
 
 /// Writes the Verilog of the PCI Express endpoint into `out`, with tags that rest for a time that
@@ -27,13 +34,17 @@ pub fn endpoint(shape: Shape, out: &Path) -> Result<()> {
     let sizes = ["--words", &words, "--port-bytes", &bytes];
     let rest_timeout = REST_TIMEOUT.to_string();
     let rest = ["--rest-timeout", &rest_timeout];
-    emitter(&[&block[..], &sizes[..], &rest[..]].concat(), out)
+    announced(&mut emitter(
+        &[&block[..], &sizes[..], &rest[..]].concat(),
+        out,
+    )?)
 }
 
-fn emitter(args: &[&str], out: &Path) -> Result<()> {
+/// The command that runs the emitter.
+fn emitter(args: &[&str], out: &Path) -> Result<Command> {
     let out = std::path::absolute(out)
         .with_context(|| format!("cannot resolve the folder {}", out.display()))?;
-    let mut command: Command = cargo(&[
+    let mut command = cargo(&[
         "run",
         "--quiet",
         "--release",
@@ -41,5 +52,6 @@ fn emitter(args: &[&str], out: &Path) -> Result<()> {
         "--bin=emit",
         "--",
     ]);
-    announced(command.args(args).arg("--out").arg(out))
+    command.args(args).arg("--out").arg(out);
+    Ok(command)
 }

@@ -17,8 +17,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use isa::config::Datapaths;
 
 use array::ArraySize;
+use synth::{Block, Design};
 
 /// The chores of the Systole workspace.
 #[derive(Parser)]
@@ -70,11 +72,24 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Synthesise the array for ECP5 and count its cells.
+    /// Synthesise the array or the card for ECP5 and count its cells.
     Synth {
         /// Rows and columns of the array.
         #[arg(long, default_value = "8x8", value_name = "ROWSxCOLS")]
         array: ArraySize,
+        /// What to synthesise.
+        #[arg(long, value_enum, default_value_t = Block::Array)]
+        block: Block,
+        /// What it can do beside dense int8: `dense`, `all`, or some of narrow, groups, two-four,
+        /// blocks and packed, with commas between them.
+        #[arg(long, value_name = "LIST", default_value = "all")]
+        datapaths: Datapaths,
+        /// Synthesise the array and the card in each mode, and tell what each costs beside dense.
+        #[arg(long, conflicts_with_all = ["block", "datapaths"])]
+        modes: bool,
+        /// Record the areas of --modes instead of comparing them with those that are.
+        #[arg(long, requires = "modes")]
+        record: bool,
         /// Print the counts as JSON.
         #[arg(long)]
         json: bool,
@@ -123,7 +138,27 @@ fn execute(command: Command) -> Result<()> {
         }),
         Command::Test { full, filter, .. } => test::run(full, filter.as_deref()),
         Command::Emit { config, out } => emit::card(config, &out),
-        Command::Synth { array, json } => synth::run(array, json),
+        Command::Synth {
+            array,
+            modes: true,
+            record,
+            json,
+            ..
+        } => synth::modes(array, json, record),
+        Command::Synth {
+            array,
+            block,
+            datapaths,
+            json,
+            ..
+        } => synth::run(
+            &Design {
+                block,
+                size: array,
+                datapaths,
+            },
+            json,
+        ),
         Command::Lock => debian::update(),
         Command::Docs { check } => docs::run(check),
     }
