@@ -28,6 +28,7 @@ pub struct Weights {
     layout: Layout,
     values: Vec<i8>,
     encoding: Option<Encoding>,
+    once: bool,
 }
 
 impl Weights {
@@ -45,7 +46,19 @@ impl Weights {
             layout,
             values,
             encoding: None,
+            once: false,
         }
+    }
+
+    /// The same for a single product: backends keep nothing of it.
+    pub(crate) fn for_once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// Whether they are for a single product.
+    pub(crate) fn are_for_once(&self) -> bool {
+        self.once
     }
 
     /// Takes an encoded matrix. Backends that have a datapath for it use its encoding, all others
@@ -178,6 +191,17 @@ pub struct ShapeError {
     m: usize,
     k: usize,
     n: usize,
+}
+
+impl<'a> MatMul<'a> {
+    /// The encoding of the weights, if they have one and it is of the shape of this product.
+    pub fn encoding(&self) -> Option<&'a Encoding> {
+        let Rhs::Kept(weights) = self.b else {
+            return None;
+        };
+        let encoding = weights.encoding.as_ref()?;
+        ((encoding.k, encoding.n) == (self.k, self.n)).then_some(encoding)
+    }
 }
 
 impl MatMul<'_> {

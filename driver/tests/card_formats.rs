@@ -172,6 +172,7 @@ fn configs() -> Vec<Config> {
         least(4, 4, 16),
         least(16, 16, 16),
         least(32, 4, 16),
+        least(16, 4, 16),
         least(32, 32, 32),
     ];
     for datapaths in [
@@ -211,6 +212,46 @@ proptest! {
     ) {
         let card = ModelTransport::new(config).expect("a shape of a card");
         check(&mut backend(Box::new(card)), &recipe);
+    }
+}
+
+/// Weights are values; a product of another shape reads them as such, whatever their encoding.
+#[test]
+fn weights_of_another_shape_are_read_in_that_of_the_product() {
+    for sparse in [false, true] {
+        let recipe = Recipe {
+            m: 3,
+            k: 128,
+            n: 64,
+            bits: 4,
+            group: 0,
+            most_scale: 8,
+            sparse,
+            blocks: None,
+            dead: (0, 1, 0),
+            seed: 6,
+        };
+        let encoding = recipe.encoding(&mut Numbers(recipe.seed));
+        let weights = Weights::encoded(encoding).expect("the parts fit each other");
+        let card = ModelTransport::new(Config::default()).expect("a shape of a card");
+        let mut backend = backend(Box::new(card));
+        for (k, n) in [(128, 64), (64, 128), (128, 64)] {
+            let a: Vec<i8> = (0..3 * k).map(|at| (at * 7 % 251) as u8 as i8).collect();
+            let mut expected = vec![0; 3 * n];
+            gemm_i8(3, k, n, &a, weights.values(), &mut expected);
+            let job = MatMul {
+                name: "other",
+                m: 3,
+                k,
+                n,
+                a: &a,
+                b: Rhs::Kept(&weights),
+                finish: Finish::Raw,
+            };
+            let outcome = backend.run(&[job]).expect("the product runs").remove(0);
+            assert_eq!(outcome.report.place, Place::Device);
+            assert_eq!(widen(outcome.values), expected, "{k}x{n}");
+        }
     }
 }
 

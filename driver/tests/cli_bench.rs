@@ -76,6 +76,18 @@ fn the_products_of_a_quantised_model_are_measured() {
 }
 
 #[test]
+fn the_products_of_a_model_as_it_is_are_measured_too() {
+    let desk = Desk::new();
+    for device in ["cpu", "model"] {
+        let json = desk.json(&format!(
+            "bench model --model MODEL --m 3 --device {device} --json"
+        ));
+        assert_eq!(json["exact"], true, "{json}");
+        assert_eq!(json["products"][0]["weights"], "int8");
+    }
+}
+
+#[test]
 fn nonsense_is_refused_with_a_sentence() {
     let desk = Desk::new();
     for (flags, words) in [
@@ -87,6 +99,7 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--sparsity 2:4+2:4", "none, 2:4, block=SHARE"),
         ("--group 48", "32, 64 or 128"),
         ("--threshold 300", "300"),
+        ("--threshold 129", "nothing is left to measure"),
     ] {
         let line = format!("bench gemm --m 4 --k 32 --n 16 --device cpu {flags}");
         desk.refuses(&line, 2, &[words]);

@@ -257,7 +257,9 @@ impl<'a> Emitter<'a> {
     fn activations(&mut self, job: u32, geometry: &Geometry, block: &Block, step: Step) -> u32 {
         let key = (job, block.index, step.chunk);
         let (rows, wanted) = (geometry.stride * step.tiles, block.wanted(step));
-        let (start, loaded) = claim(&mut self.activations, key, 1, rows);
+        // A row of 2:4 is a pair of rows of the buffer.
+        let align = geometry.shape.act_step();
+        let (start, loaded) = claim(&mut self.activations, key, rows, align);
         if loaded < wanted {
             let tile_bytes = u64::from(geometry.stride) * u64::from(self.config.rows);
             let first =
@@ -294,7 +296,7 @@ impl<'a> Emitter<'a> {
         let whole = !block.opening && step.tiles == geometry.k_tiles;
         if whole && self.weights.get(key).is_none() {
             let panels = geometry.tiling.ahead.min(geometry.n_tiles - tile);
-            let start = self.weights.allocate(panels, rows);
+            let start = self.weights.allocate(panels, rows, 1);
             for panel in 0..panels {
                 let key = (job, tile + panel, step.chunk);
                 self.weights
@@ -312,7 +314,7 @@ impl<'a> Emitter<'a> {
             return start;
         }
         let wanted = block.wanted(step);
-        let (start, loaded) = claim(&mut self.weights, key, 1, rows);
+        let (start, loaded) = claim(&mut self.weights, key, rows, 1);
         if loaded < wanted {
             self.tiles(
                 job,
@@ -359,7 +361,7 @@ impl<'a> Emitter<'a> {
                         end += 1;
                     }
                 }
-                let start = self.weights.allocate(1, total);
+                let start = self.weights.allocate(1, total, 1);
                 let mut at = start;
                 for panel in tile..end {
                     let len = rows(panel);
@@ -424,7 +426,7 @@ impl<'a> Emitter<'a> {
         }
         // A quarter of the buffer at once leaves room to load the next before this one is used up.
         let parts = (self.config.column_rows / 4).min(geometry.n_tiles - tile);
-        let start = self.columns.allocate(parts, 1);
+        let start = self.columns.allocate(parts, 1, 1);
         for part in 0..parts {
             self.columns
                 .insert((job, tile + part, 0), start + part, 1, 1);
@@ -443,7 +445,7 @@ impl<'a> Emitter<'a> {
 
     /// First of the row scales of a block of M.
     fn row_scales(&mut self, job: u32, geometry: &Geometry, index: u32) -> u32 {
-        let (start, loaded) = claim(&mut self.rows, (job, index, 0), 1, geometry.scales);
+        let (start, loaded) = claim(&mut self.rows, (job, index, 0), geometry.scales, 1);
         if loaded == 0 {
             let bytes = u64::from(geometry.scales) * 4;
             self.load(job, Part::Rows, u64::from(index) * bytes, start * 4, bytes);
@@ -536,11 +538,11 @@ impl Output {
 }
 
 /// Entry under `key`, made if need be: its first row and the tiles that are loaded.
-fn claim(ring: &mut Ring<Key>, key: Key, parts: u32, rows: u32) -> (u32, u32) {
+fn claim(ring: &mut Ring<Key>, key: Key, rows: u32, align: u32) -> (u32, u32) {
     if let Some(entry) = ring.get(key) {
         return (entry.start, entry.loaded);
     }
-    let start = ring.allocate(parts, rows);
+    let start = ring.allocate(1, rows, align);
     ring.insert(key, start, rows, 0);
     (start, 0)
 }

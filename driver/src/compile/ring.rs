@@ -38,23 +38,23 @@ impl<Key: PartialEq + Copy> Ring<Key> {
         self.entries.iter_mut().rev().find(|entry| entry.key == key)
     }
 
-    /// Room for `parts` entries of `len` rows one after the other; pushes out what lay there.
-    /// `parts * len` must be at most the size of the ring.
-    pub(super) fn allocate(&mut self, parts: u32, len: u32) -> u32 {
+    /// Room for `parts` entries of `len` rows one after the other, from a multiple of `align` on;
+    /// pushes out what lay there. `parts * len` must be at most the size of the ring.
+    pub(super) fn allocate(&mut self, parts: u32, len: u32, align: u32) -> u32 {
         let total = parts * len;
         assert!(
             total <= self.size,
             "{total} rows do not fit a buffer of {}",
             self.size
         );
-        if self.size - self.head < total {
+        if self.head.next_multiple_of(align) + total > self.size {
             // What lies beyond the head is the oldest; the gap at the end stays empty.
             self.drop_front(self.head, self.size);
             self.head = 0;
         }
-        let start = self.head;
-        self.drop_front(start, start + total);
-        self.head += total;
+        let start = self.head.next_multiple_of(align);
+        self.drop_front(self.head, start + total);
+        self.head = start + total;
         start
     }
 
@@ -86,15 +86,34 @@ mod tests {
     fn the_oldest_leave_first() {
         let mut ring = Ring::new(10);
         for key in 0..3 {
-            let start = ring.allocate(1, 4);
+            let start = ring.allocate(1, 4, 1);
             ring.insert(key, start, 4, 1);
         }
         // 0 at 0..4, 1 at 4..8; 2 does not fit behind and replaces 0.
         assert!(ring.get(0).is_none());
         assert_eq!(ring.get(1).map(|entry| entry.start), Some(4));
         assert_eq!(ring.get(2).map(|entry| entry.start), Some(0));
-        let start = ring.allocate(1, 10);
+        let start = ring.allocate(1, 10, 1);
         ring.insert(3, start, 10, 1);
         assert!(ring.get(1).is_none() && ring.get(2).is_none());
+    }
+
+    #[test]
+    fn what_lies_in_a_gap_is_gone() {
+        let mut ring = Ring::new(8);
+        for key in 0..3 {
+            let start = ring.allocate(1, if key == 0 { 3 } else { 1 }, 1);
+            ring.insert(key, start, 1, 1);
+        }
+        // 0 at 0..3, 1 at 3, 2 at 4; the next begins at an even row.
+        assert_eq!(
+            ring.allocate(1, 3, 2),
+            0,
+            "5 is odd and 6 leaves too little"
+        );
+        assert!(ring.get(0).is_none() && ring.get(1).is_some());
+        assert_eq!(ring.allocate(1, 2, 4), 4);
+        assert!(ring.get(1).is_none(), "row 3 is behind the newest now");
+        assert!(ring.get(2).is_none());
     }
 }

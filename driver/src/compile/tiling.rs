@@ -2,6 +2,7 @@
 
 use isa::command::Buffer;
 use isa::config::Config;
+use isa::weights::HEADER_SCALES;
 
 use super::shape::{Geometry, Shape, Tiling, rows_per_line};
 use super::{Job, Panels, tile_cycles};
@@ -52,7 +53,12 @@ pub fn candidates(shape: &Shape, config: &Config) -> Vec<Tiling> {
                     .min(wgt_tiles / (2 * group))
                     .clamp(1, k_tiles.min(64)),
             };
-            let chunk = chunk.min(u32::from(u16::MAX)).min(act_tiles).min(wgt_tiles);
+            // A header counts tiles in fewer bits than a command.
+            let most = match shape.stream.blocks {
+                true => u32::from(HEADER_SCALES),
+                false => u32::from(u16::MAX),
+            };
+            let chunk = chunk.min(most).min(act_tiles).min(wgt_tiles);
             // A stream begins where a group does.
             let chunk = match shape.stream.group_tiles {
                 0 => chunk,
@@ -123,10 +129,10 @@ fn foreseen(shape: &Shape, tiling: Tiling, config: &Config) -> Job {
     (*shape, tiling, panels)
 }
 
-/// Whether chunks of this many tiles begin where groups begin.
+/// Whether there are chunks of this many tiles, and they begin where groups begin.
 fn chunk_is_legal(shape: &Shape, chunk: u32, k_tiles: u32) -> bool {
     let group = shape.stream.group_tiles;
-    group == 0 || chunk >= k_tiles || chunk.is_multiple_of(group)
+    chunk > 0 && (group == 0 || chunk >= k_tiles || chunk.is_multiple_of(group))
 }
 
 /// What arithmetic says of a tiling.

@@ -187,7 +187,8 @@ impl Batch {
     }
 }
 
-/// Weights that are used again, as the card has them, brought there if need be.
+/// Weights that are used again, as the card has them, brought there if need be: into its own memory
+/// while that has room, so that they cross the bus once.
 fn keep(
     weights: &crate::matmul::Weights,
     piece: &Piece,
@@ -203,12 +204,13 @@ fn keep(
     } else {
         piece.tiling.chunk
     };
-    let key = (weights.id(), piece.first_col, piece.shape.n, chunk, stream);
+    let size = (piece.shape.k, piece.shape.n);
+    let key = (weights.id(), piece.first_col, size, chunk, stream);
     if let Some(kept) = cache.get(key) {
         return Ok(kept);
     }
     let geometry = Geometry::new(piece.shape, piece.tiling, config);
-    let (panels, bytes) = match weights.encoding() {
+    let (panels, bytes) = match products[piece.job].encoding() {
         Some(encoding) if !stream.is_plain() => {
             let first_tile = piece.first_col as u32 / config.cols;
             let (panels, bytes) = Panels::pack(&encoding.view(), first_tile, &geometry, config);
@@ -219,27 +221,28 @@ fn keep(
             (None, bytes)
         }
     };
+    let once = weights.are_for_once();
+    let on_card = match once {
+        true => None,
+        false => transport.allocate_on_card(bytes.len()),
+    };
+    let memory = match on_card {
+        Some(memory) => memory,
+        None => transport.allocate(bytes.len())?,
+    };
+    let mut buffer = Buffer::<Owned>::new(memory);
+    buffer.write(0, &bytes);
     let kept = Kept {
-        buffer: Arc::new(upload(transport, &bytes)?),
+        buffer: Arc::new(buffer.launch()),
         panels,
     };
-    cache.insert(key, kept.clone());
+    if !once {
+        cache.insert(key, kept.clone());
+    }
     Ok(kept)
 }
 
 /// Bytes that the commands take before the operands.
 fn program_bytes(program: &Program) -> usize {
     program.bytes().next_multiple_of(ALIGN)
-}
-
-/// Brings what stays to the card: into its own memory while that has room, so that it crosses the
-/// bus once.
-fn upload(transport: &mut dyn Transport, bytes: &[u8]) -> Result<Buffer<InFlight>, TransportError> {
-    let memory = match transport.allocate_on_card(bytes.len()) {
-        Some(memory) => memory,
-        None => transport.allocate(bytes.len())?,
-    };
-    let mut buffer = Buffer::<Owned>::new(memory);
-    buffer.write(0, bytes);
-    Ok(buffer.launch())
 }

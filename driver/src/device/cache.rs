@@ -8,8 +8,8 @@ use isa::weights::StreamFormat;
 use crate::compile::Panels;
 use crate::dma::{Buffer, InFlight};
 
-/// Weights' number, first column and columns, and how they are cut and packed.
-pub(super) type Key = (u64, usize, usize, u32, StreamFormat);
+/// Weights' number, first column, rows and columns, and how they are cut and packed.
+pub(super) type Key = (u64, usize, (usize, usize), u32, StreamFormat);
 
 /// Weights as the card reads them.
 #[derive(Clone, Debug)]

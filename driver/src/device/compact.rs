@@ -96,8 +96,7 @@ pub(super) fn compact(job: &MatMul<'_>) -> Left {
 
 /// Values of K that only leave together.
 fn unit(job: &MatMul<'_>) -> usize {
-    let Rhs::Kept(weights) = job.b else { return 1 };
-    let Some(encoding) = weights.encoding() else {
+    let Some(encoding) = job.encoding() else {
         return 1;
     };
     // Groups are multiples of four.
@@ -108,26 +107,26 @@ fn unit(job: &MatMul<'_>) -> usize {
     };
     match &encoding.blocks {
         None => unit,
-        Some(blocks) => lcm(unit, blocks.k),
+        Some(blocks) => least_common_multiple(unit, blocks.k).unwrap_or(job.k),
     }
 }
 
-fn lcm(a: usize, b: usize) -> usize {
+/// `None` when it does not fit.
+fn least_common_multiple(a: usize, b: usize) -> Option<usize> {
     let (mut x, mut y) = (a, b);
     while y != 0 {
         (x, y) = (y, x % y);
     }
-    a / x * b
+    (a / x).checked_mul(b)
 }
 
 impl Rhs<'_> {
     /// The groups of `unit` values of K that are left.
     fn select(self, job: &MatMul<'_>, unit: usize, groups: &[usize]) -> Right {
-        if let Rhs::Kept(weights) = self
-            && let Some(encoding) = weights.encoding()
+        if let Some(encoding) = job.encoding()
             && let Ok(weights) = Weights::encoded(select_encoding(encoding, unit, groups))
         {
-            return Right::Kept(weights);
+            return Right::Kept(weights.for_once());
         }
         let (layout, values) = self.parts();
         let rows = groups

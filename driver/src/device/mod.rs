@@ -35,7 +35,7 @@ use compact::{Left, compact};
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
 use programs::Sent;
-use streams::Streams;
+use streams::{Streams, came_dense};
 
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
@@ -182,12 +182,17 @@ impl DeviceBackend {
                 let reason = "it has a weight of -128, which the card's multipliers, two products \
                               each, take for -127";
                 progress.moved.get_or_insert_with(|| reason.into());
-            } else if let (Policy::Auto(rates), None) = (self.options.policy, &down) {
+            } else if down.is_none() {
                 let shape = self.streams.shape(job, &self.config);
-                let choice = choose(job.macs(), self.plans.tiling(&shape).1, &rates);
-                match choice.place {
-                    Place::Device => progress.reason = choice.reason,
-                    Place::Cpu => progress.moved = Some(choice.reason),
+                if let Policy::Auto(rates) = self.options.policy {
+                    let choice = choose(job.macs(), self.plans.tiling(&shape).1, &rates);
+                    match choice.place {
+                        Place::Device => progress.reason = choice.reason,
+                        Place::Cpu => progress.moved = Some(choice.reason),
+                    }
+                }
+                if let Some(why) = came_dense(job, &shape) {
+                    progress.reason = format!("{}; {why}", progress.reason);
                 }
             }
             list.push(progress);

@@ -23,10 +23,7 @@ impl Streams {
     /// the plain int8 that they mean.
     pub(super) fn shape(&mut self, job: &MatMul<'_>, config: &Config) -> Shape {
         let plain = Shape::plain(job.m, job.k, job.n, job.format());
-        let Rhs::Kept(weights) = job.b else {
-            return plain;
-        };
-        let Some(encoding) = weights.encoding() else {
+        let (Some(encoding), Rhs::Kept(weights)) = (job.encoding(), job.b) else {
             return plain;
         };
         let Some(stream) = stream(encoding, config) else {
@@ -38,13 +35,29 @@ impl Streams {
                 self.stored.clear();
             }
             let count = || stored_tiles(encoding, &shape, config);
-            shape.stored = Some(*self.stored.entry(weights.id()).or_insert_with(count));
+            shape.stored = Some(match weights.are_for_once() {
+                true => count(),
+                false => *self.stored.entry(weights.id()).or_insert_with(count),
+            });
         }
         match candidates(&shape, config).is_empty() {
             true => plain,
             false => shape,
         }
     }
+}
+
+/// Why encoded weights came as plain int8, if they did.
+pub(super) fn came_dense(job: &MatMul<'_>, shape: &Shape) -> Option<&'static str> {
+    let encoding = job.encoding()?;
+    let special = encoding.bits < 8
+        || encoding.group != 0
+        || encoding.indices.is_some()
+        || encoding.blocks.is_some();
+    (special && shape.stream.is_plain()).then_some(
+        "its weights come as the dense int8 that they mean, for the card has no datapath, or no room, \
+         for their format",
+    )
 }
 
 /// Format of the streams of an encoding, if the card has the datapaths for it.

@@ -136,33 +136,39 @@ pub fn run(args: Args) -> Result<()> {
     };
     let mut kept = a.clone();
     threshold(m, k, &mut kept, format.threshold_group(), format.threshold);
+    if format.threshold > 0 && kept.iter().all(|value| *value == 0) {
+        return Err(Failure::Usage(format!(
+            "every activation is below the threshold of {}: nothing is left to measure",
+            format.threshold
+        )));
+    }
     let plain = format.is_plain();
     let weights = match plain {
         true => Weights::new(k, n, Layout::RowMajor, random.values(k * n)),
         false => Weights::encoded(format.draw(k, n, &shape, &mut random))
             .map_err(|error| Failure::Failed(format!("the drawn weights are bad: {error}")))?,
     };
+    let compared = !plain || format.threshold > 0;
     let job = MatMul {
         name: "gemm",
         m,
         k,
         n,
         a: &kept,
-        b: match plain {
-            true => Rhs::Once(Layout::RowMajor, weights.values()),
-            false => Rhs::Kept(&weights),
+        // Both products of a comparison keep their weights, so that they come the same way.
+        b: match compared {
+            true => Rhs::Kept(&weights),
+            false => Rhs::Once(Layout::RowMajor, weights.values()),
         },
         finish: Finish::Raw,
     };
-    let baseline = match plain && format.threshold == 0 {
-        true => None,
-        false => Some(MatMul {
-            name: "dense",
-            a: &a,
-            b: Rhs::Once(Layout::RowMajor, weights.values()),
-            ..job
-        }),
-    };
+    let dense = compared.then(|| Weights::new(k, n, Layout::RowMajor, weights.values().to_vec()));
+    let baseline = dense.as_ref().map(|dense| MatMul {
+        name: "dense",
+        a: &a,
+        b: Rhs::Kept(dense),
+        ..job
+    });
     let mut measured = measure(&mut engine, &job, args.repeat)?;
     let dense = match &baseline {
         None => None,

@@ -1,12 +1,13 @@
 //! A product, run and compared.
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
 use isa::config::Config;
 use isa::numerics::gemm_i8;
 use systole::backend::NodeReport;
 use systole::device::Counters;
-use systole::matmul::MatMul;
+use systole::matmul::{Layout, MatMul};
 
 use crate::cli::card::Engine;
 use crate::cli::failure::Result;
@@ -29,13 +30,17 @@ pub struct Measured {
     pub exact: bool,
 }
 
-/// Runs a product some times.
+/// Runs a product some times. On the CPU once more before, which is not measured: kept weights are
+/// packed then.
 pub fn measure(engine: &mut Engine, job: &MatMul<'_>, repeat: NonZeroUsize) -> Result<Measured> {
     let MatMul { m, k, n, .. } = *job;
     let bar = progress::bar(repeat.get(), "measuring");
     let mut expected = vec![0; m * n];
-    gemm_i8(m, k, n, job.a, job.b.parts().1, &mut expected);
+    gemm_i8(m, k, n, job.a, &row_major(job), &mut expected);
     let (mut runs, mut exact) = (Vec::new(), true);
+    if engine.card().is_none() {
+        run_one(engine, job)?;
+    }
     for _ in 0..repeat.get() {
         let before = engine.counters();
         let (values, report) = run_one(engine, job)?;
@@ -46,6 +51,18 @@ pub fn measure(engine: &mut Engine, job: &MatMul<'_>, repeat: NonZeroUsize) -> R
     }
     bar.finish_and_clear();
     Ok(Measured { runs, exact })
+}
+
+/// The right operand as the definition of the product wants it.
+fn row_major<'a>(job: &MatMul<'a>) -> Cow<'a, [i8]> {
+    let (k, n) = (job.k, job.n);
+    match job.b.parts() {
+        (Layout::RowMajor, values) => values.into(),
+        (Layout::Transposed, values) => (0..k * n)
+            .map(|at| values[at % n * k + at / n])
+            .collect::<Vec<_>>()
+            .into(),
+    }
 }
 
 /// The run with the most cycles, or the most time where no cycles are counted.

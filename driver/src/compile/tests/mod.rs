@@ -5,9 +5,10 @@ mod races;
 
 use isa::config::Config;
 use isa::format::OutputFormat;
+use isa::weights::StreamFormat;
 use proptest::prelude::*;
 
-use super::{Program, Shape, best, candidates, compile};
+use super::{Geometry, Job, Panels, Program, Shape, best, candidates, compile};
 use crate::sched::{Limits, Timing, simulate};
 
 /// Cards of many shapes, some with the least memory that a card may have.
@@ -63,6 +64,33 @@ fn shape(most: usize) -> impl Strategy<Value = Shape> {
     (side(), side(), side(), format).prop_map(|(m, k, n, format)| Shape::plain(m, k, n, format))
 }
 
+/// The same with weights of any format but blocks, whose streams say what the race detector would
+/// have to know.
+fn packed(most: usize) -> impl Strategy<Value = Shape> {
+    let stream = (2u8..=8, any::<bool>(), 0u32..=6).prop_map(|(bits, two_four, group)| {
+        let group_tiles = if group == 0 { 0 } else { 1 << (group - 1) };
+        StreamFormat {
+            bits,
+            two_four,
+            blocks: false,
+            group_tiles,
+        }
+    });
+    (shape(most), stream).prop_map(|(shape, stream)| Shape { stream, ..shape })
+}
+
+/// A job of a shape with one of its cuts; none where the card has no room for the format.
+fn job(shape: &Shape, config: &Config, pick: &proptest::sample::Index) -> Option<Job> {
+    let list = candidates(shape, config);
+    if list.is_empty() {
+        return None;
+    }
+    let tiling = list[pick.index(list.len())];
+    let geometry = Geometry::new(*shape, tiling, config);
+    let panels = (!shape.stream.is_plain()).then(|| Panels::foreseen(&geometry, config));
+    Some((*shape, tiling, panels))
+}
+
 fn verify(program: &Program, config: &Config) -> Result<(), TestCaseError> {
     for (index, command) in program.commands.iter().enumerate() {
         prop_assert_eq!(
@@ -82,23 +110,64 @@ proptest! {
     #[test]
     fn programs_are_legal_and_free_of_races(
         config in config(),
-        shapes in proptest::collection::vec(shape(90), 1..4),
+        shapes in proptest::collection::vec(prop_oneof![shape(90), packed(300)], 1..4),
         pick in any::<proptest::sample::Index>(),
     ) {
-        let jobs: Vec<_> = shapes.iter().map(|shape| {
-            let list = candidates(shape, &config);
-            (*shape, list[pick.index(list.len())], None)
-        }).collect();
+        let jobs: Vec<_> = shapes.iter().filter_map(|shape| job(shape, &config, &pick)).collect();
         let program = compile(&jobs, &config, &Timing::default());
         verify(&program, &config)?;
     }
 
     #[test]
-    fn the_bound_of_commands_holds(config in config(), shape in shape(120)) {
+    fn the_bound_of_commands_holds(
+        config in config(),
+        shape in prop_oneof![shape(120), packed(200)],
+        stored in proptest::option::of(0u32..40),
+    ) {
+        // Only with blocks some tiles are left out.
+        let stream = StreamFormat { blocks: stored.is_some(), ..shape.stream };
+        let shape = Shape { stream, stored, ..shape };
         for tiling in candidates(&shape, &config) {
-            let program = compile(&[(shape, tiling, None)], &config, &Timing::default());
+            let geometry = Geometry::new(shape, tiling, &config);
+            let panels = (!shape.stream.is_plain()).then(|| Panels::foreseen(&geometry, &config));
+            let program = compile(&[(shape, tiling, panels)], &config, &Timing::default());
             let bound = program.jobs[0].geometry.most_commands();
             prop_assert!(program.commands.len() <= bound, "{} > {bound}: {tiling:?}", program.commands.len());
+        }
+    }
+}
+
+/// Cards whose buffers hold no tile of a format, or more tiles than a header can count.
+#[test]
+fn cuts_fit_the_least_and_the_largest_buffers() {
+    let blocks = |bits, two_four| StreamFormat {
+        bits,
+        two_four,
+        blocks: true,
+        group_tiles: 0,
+    };
+    let least = Config {
+        act_rows: 16,
+        wgt_rows: 16,
+        ..Config::with_array(16, 4)
+    };
+    let largest = Config {
+        act_rows: 1 << 20,
+        wgt_rows: 1 << 20,
+        ..Config::with_array(4, 4)
+    };
+    for (config, stream, k) in [
+        (least, blocks(8, false), 200),
+        (least, blocks(8, true), 200),
+        (largest, blocks(2, false), 160_000),
+    ] {
+        assert_eq!(config.check(), Ok(()));
+        let shape = Shape {
+            stream,
+            ..Shape::plain(1, k, 4, OutputFormat::I32)
+        };
+        for tiling in candidates(&shape, &config) {
+            assert!((1..=1 << 15).contains(&tiling.chunk), "{tiling:?}");
         }
     }
 }

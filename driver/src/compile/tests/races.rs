@@ -115,7 +115,7 @@ fn touched(command: &Command, config: &Config) -> Vec<(Cell, bool)> {
                 bytes(
                     Buffer::Activations,
                     first * rows,
-                    u64::from(gemm.m) * rows,
+                    u64::from(gemm.m) * u64::from(gemm.act_step()) * rows,
                     false,
                 );
             }
@@ -144,7 +144,9 @@ fn touched(command: &Command, config: &Config) -> Vec<(Cell, bool)> {
                     false,
                 );
             }
-            sums = u64::from(store.acc_row)..u64::from(store.acc_row) + u64::from(store.m);
+            if store.zero == 0 {
+                sums = u64::from(store.acc_row)..u64::from(store.acc_row) + u64::from(store.m);
+            }
         }
     }
     list.extend(sums.map(|row| ((u8::MAX, row), adds)));
