@@ -11,7 +11,7 @@ use isa::config::Config;
 use systole::backend::{Backend, BackendError, NodeReport, Outcome, Place};
 use systole::compile::{Shape, best};
 use systole::cpu::CpuBackend;
-use systole::device::DeviceBackend;
+use systole::device::{DeviceBackend, Streams};
 use systole::matmul::{Finish, Layout, MatMul, Rhs, Weights};
 use systole::sched::{Rates, Timing, choose};
 use systole::sysfs::{Address, Sysfs};
@@ -40,6 +40,7 @@ pub struct Auto {
     rates: Rates,
     /// Shape of the card.
     config: Config,
+    streams: Streams,
     /// Foreseen cycles of shapes that came before.
     prices: HashMap<Shape, u64>,
     card: Card,
@@ -99,6 +100,7 @@ impl Auto {
             cpu,
             rates,
             config,
+            streams: Streams::default(),
             prices: HashMap::new(),
             card,
             found,
@@ -129,7 +131,7 @@ impl Auto {
         if job.macs() == 0 {
             return (Place::Cpu, 0);
         }
-        let shape = Shape::plain(job.m, job.k, job.n, job.format());
+        let shape = self.streams.shape(job, &self.config);
         if self.prices.len() >= MOST_PRICES {
             self.prices.clear();
         }

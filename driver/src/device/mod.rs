@@ -35,11 +35,12 @@ use compact::{Left, compact};
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
 use programs::Sent;
-use streams::{Streams, came_dense};
+use streams::came_dense;
 
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
 pub use programs::Programs;
+pub use streams::Streams;
 
 /// Resets by others that are put up with in one start of a queue.
 const FOREIGN_RESETS: u32 = 8;

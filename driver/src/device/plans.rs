@@ -1,6 +1,6 @@
 //! Compiled programs and chosen tilings, kept for shapes that come again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use isa::config::Config;
@@ -8,8 +8,8 @@ use isa::config::Config;
 use crate::compile::{Job, Program, Shape, Tiling, best, compile};
 use crate::sched::Timing;
 
-/// Programs that are kept; when there are more, all are forgotten.
-const MOST_PROGRAMS: usize = 64;
+/// Commands of the programs that are kept; when there are more, the oldest program is forgotten.
+const MOST_COMMANDS: usize = 400_000;
 /// Tilings that are kept.
 const MOST_TILINGS: usize = 4096;
 
@@ -18,7 +18,10 @@ pub(super) struct Plans {
     config: Config,
     timing: Timing,
     tilings: HashMap<Shape, (Tiling, u64)>,
-    programs: HashMap<Vec<Job>, Arc<Program>>,
+    programs: HashMap<Arc<[Job]>, Arc<Program>>,
+    /// Their keys, the oldest first, and all of their commands.
+    order: VecDeque<Arc<[Job]>>,
+    commands: usize,
 }
 
 impl Plans {
@@ -28,6 +31,8 @@ impl Plans {
             timing,
             tilings: HashMap::new(),
             programs: HashMap::new(),
+            order: VecDeque::new(),
+            commands: 0,
         }
     }
 
@@ -44,12 +49,20 @@ impl Plans {
 
     /// The program of these products.
     pub(super) fn program(&mut self, jobs: Vec<Job>) -> Arc<Program> {
-        if self.programs.len() >= MOST_PROGRAMS {
-            self.programs.clear();
+        if let Some(program) = self.programs.get(&jobs[..]) {
+            return Arc::clone(program);
         }
-        let entry = self.programs.entry(jobs);
-        Arc::clone(
-            entry.or_insert_with_key(|jobs| Arc::new(compile(jobs, &self.config, &self.timing))),
-        )
+        let program = Arc::new(compile(&jobs, &self.config, &self.timing));
+        let jobs: Arc<[Job]> = jobs.into();
+        self.commands += program.commands.len();
+        self.order.push_back(Arc::clone(&jobs));
+        self.programs.insert(jobs, Arc::clone(&program));
+        while self.commands > MOST_COMMANDS
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(forgotten) = self.programs.remove(&oldest)
+        {
+            self.commands -= forgotten.commands.len();
+        }
+        program
     }
 }

@@ -13,15 +13,15 @@ use crate::matmul::{MatMul, Rhs};
 const MOST_COUNTS: usize = 4096;
 
 /// Chooses formats, and remembers how many tiles of sparse weights are stored.
-#[derive(Default)]
-pub(super) struct Streams {
+#[derive(Debug, Default)]
+pub struct Streams {
     stored: HashMap<u64, u32>,
 }
 
 impl Streams {
     /// The shape of a product on this card. Encoded weights whose format it does not know come as
     /// the plain int8 that they mean.
-    pub(super) fn shape(&mut self, job: &MatMul<'_>, config: &Config) -> Shape {
+    pub fn shape(&mut self, job: &MatMul<'_>, config: &Config) -> Shape {
         let plain = Shape::plain(job.m, job.k, job.n, job.format());
         let (Some(encoding), Rhs::Kept(weights)) = (job.encoding(), job.b) else {
             return plain;
