@@ -19,6 +19,8 @@ fn every_code_with_every_scale() {
     for scaled in [false, true] {
         for pair in 0..1u32 << 16 {
             let (code, scale) = ((pair & 0xff) as u8, (pair >> 8) as u8);
+            bench.set("take", 1);
+            bench.set("finish", (!expected.is_empty()).into());
             bench.set("scaled", scaled.into());
             bench.set("code", code.into());
             bench.set("scale", scale.into());

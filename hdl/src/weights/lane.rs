@@ -59,41 +59,46 @@ impl Logic for CodeLane {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, value);
-        // Only the highest bit is chosen by the width; all bits above it are like it.
-        self.highest.next = self.plane.val().get_bit(6);
-        self.own.next = 127.into();
-        if self.bits.val() == 2 {
-            self.highest.next = self.plane.val().get_bit(1);
-            self.own.next = 3.into();
-        }
-        if self.bits.val() == 3 {
-            self.highest.next = self.plane.val().get_bit(2);
-            self.own.next = 7.into();
-        }
-        if self.bits.val() == 4 {
-            self.highest.next = self.plane.val().get_bit(3);
-            self.own.next = 15.into();
-        }
-        if self.bits.val() == 5 {
-            self.highest.next = self.plane.val().get_bit(4);
-            self.own.next = 31.into();
-        }
-        if self.bits.val() == 6 {
-            self.highest.next = self.plane.val().get_bit(5);
-            self.own.next = 63.into();
-        }
+        // Without a code nothing moves, which saves power, and time in simulation.
+        self.highest.next = false;
+        self.own.next = 0.into();
         self.signs.next = 0.into();
-        if self.highest.val() {
-            self.signs.next = 255.into();
-        }
-        self.extended.next = self.octet.val();
-        for _i in 0..self._narrow {
-            if self.bits.val() != 8 {
-                self.extended.next =
-                    (self.plane.val() & self.own.val()) | (self.signs.val() & (!self.own.val()));
-            }
-        }
+        self.extended.next = 0.into();
         if self.take.val() {
+            // Only the highest bit is chosen by the width; all bits above it are like it.
+            self.highest.next = self.plane.val().get_bit(6);
+            self.own.next = 127.into();
+            if self.bits.val() == 2 {
+                self.highest.next = self.plane.val().get_bit(1);
+                self.own.next = 3.into();
+            }
+            if self.bits.val() == 3 {
+                self.highest.next = self.plane.val().get_bit(2);
+                self.own.next = 7.into();
+            }
+            if self.bits.val() == 4 {
+                self.highest.next = self.plane.val().get_bit(3);
+                self.own.next = 15.into();
+            }
+            if self.bits.val() == 5 {
+                self.highest.next = self.plane.val().get_bit(4);
+                self.own.next = 31.into();
+            }
+            if self.bits.val() == 6 {
+                self.highest.next = self.plane.val().get_bit(5);
+                self.own.next = 63.into();
+            }
+            self.signs.next = 0.into();
+            if self.highest.val() {
+                self.signs.next = 255.into();
+            }
+            self.extended.next = self.octet.val();
+            for _i in 0..self._narrow {
+                if self.bits.val() != 8 {
+                    self.extended.next = (self.plane.val() & self.own.val())
+                        | (self.signs.val() & (!self.own.val()));
+                }
+            }
             self.value.d.next = self.extended.val();
         }
         self.code.next = self.value.q.val();

@@ -38,6 +38,8 @@ pub struct Unpack {
     code: Vec<CodeLane>,
     scale: Vec<DFF<Bits<8>>>,
     scaled: DFF<Bit>,
+    stepped: DFF<Bit>,
+    stepped_then: DFF<Bit>,
     product: Vec<ScaleLane>,
     indices: Vec<DFF<Bits<8>>>,
     chosen: Vec<Delay<Bits<2>>>,
@@ -74,6 +76,8 @@ impl Unpack {
                 .collect(),
             scale: (0..scaled / 2).map(|_| DFF::default()).collect(),
             scaled: Default::default(),
+            stepped: Default::default(),
+            stepped_then: Default::default(),
             product: (0..scaled).map(|_| ScaleLane::new()).collect(),
             indices: (0..indexed).map(|_| DFF::default()).collect(),
             chosen: (0..indexed).map(|_| Delay::new(latency - 1)).collect(),
@@ -92,7 +96,9 @@ impl Unpack {
 impl Logic for Unpack {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, taken, scaled);
+        dff_setup!(self, clock, taken, scaled, stepped, stepped_then);
+        self.stepped.d.next = self.taken.q.val().step;
+        self.stepped_then.d.next = self.stepped.q.val();
         self.window.clock.next = self.clock.val();
         for i in 0..self._words {
             self.window.row[i].next = self.row[i].val();
@@ -121,11 +127,15 @@ impl Logic for Unpack {
                     self.scale[i].d.next = self.window.bytes[i].val();
                 }
                 self.product[i].clock.next = self.clock.val();
+                self.product[i].take.next = self.stepped.q.val();
+                self.product[i].finish.next = self.stepped_then.q.val();
                 self.product[i].scaled.next = self.scaled.q.val();
                 self.product[i].code.next = self.code[i].code.val();
                 self.product[i].scale.next = self.scale[i].q.val();
                 self.weight[i].next = self.product[i].weight.val();
                 self.product[c + i].clock.next = self.clock.val();
+                self.product[c + i].take.next = self.stepped.q.val();
+                self.product[c + i].finish.next = self.stepped_then.q.val();
                 self.product[c + i].scaled.next = self.scaled.q.val();
                 self.product[c + i].code.next = self.code[c + i].code.val();
                 self.product[c + i].scale.next = self.scale[i].q.val();
