@@ -15,6 +15,8 @@ fn a_quantised_file_is_a_model_that_stands_alone() {
     let desk = Desk::new();
     let made =
         desk.json("quantize MODEL --scheme w4g32-gptq,2:4@query --calibrate text -o out.q --json");
+    desk.prints("quantize MODEL --scheme w4 --calibrate text -o new/folder/out.q");
+    assert!(desk.path("new/folder/out.q").exists());
     assert_eq!(
         made["scheme"],
         "w4g32-gptq,w8+2:4-magnitude@attention.query"
@@ -120,6 +122,8 @@ fn nonsense_is_refused_with_a_sentence() {
     desk.file("short", "a\nb\nc\n");
     desk.prints("quantize MODEL --scheme w4 -o w4.q --calibrate text");
     desk.file("junk.q", "this is no model");
+    // A name of `systole model list` gives way to a file of that name.
+    desk.file("minilm", "this is no model");
     for (line, code, words) in [
         (
             "quantize MODEL --scheme w9 -o x",
@@ -151,7 +155,22 @@ fn nonsense_is_refused_with_a_sentence() {
             3,
             &["none"],
         ),
-        ("quantize MODEL --scheme w4 -o /proc/no/x", 3, &["/proc/no"]),
+        (
+            "quantize MODEL --scheme w4 -o /proc/no/x",
+            1,
+            &["cannot write /proc/no/x"],
+        ),
+        // Found out before the model is read, let alone a plan searched for.
+        (
+            "quantize nowhere --scheme mixed:bytes=10% -o /proc/no/x",
+            1,
+            &["cannot write /proc/no/x"],
+        ),
+        (
+            "eval junk.q --against nowhere --text text --plot /proc/no/x",
+            1,
+            &["cannot write /proc/no/x"],
+        ),
         (
             "quantize MODEL --scheme mixed:bytes=50% --calibrate short -o x",
             3,
@@ -181,8 +200,13 @@ fn nonsense_is_refused_with_a_sentence() {
         ("eval junk.q --against MODEL --text text", 3, &["junk.q"]),
         (
             "eval w4.q --against MODEL --text text --plot /proc/no/x",
+            1,
+            &["cannot write /proc/no/x"],
+        ),
+        (
+            "embed --model minilm --device cpu a",
             3,
-            &["/proc/no/x"],
+            &["minilm", "not a whole safetensors file"],
         ),
     ] {
         desk.refuses(line, code, words);

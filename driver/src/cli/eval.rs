@@ -13,7 +13,7 @@ use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::plot::{self, Point};
 use super::table::{Table, grouped, known, percent};
-use super::{model, print_json, progress};
+use super::{model, output, print_json, progress};
 
 /// Compare quantised models with the float model.
 ///
@@ -82,6 +82,9 @@ pub fn run(args: Args) -> Result<()> {
     if sentences.is_empty() {
         return Err(Failure::file(&args.text, "it holds no sentence"));
     }
+    if let Some(path) = &args.plot {
+        output::try_path(path)?;
+    }
     let too_long = match args.truncate {
         true => TooLong::Truncate,
         false => TooLong::Refuse,
@@ -129,7 +132,8 @@ fn write_plot(path: &Path, rows: &[Row]) -> Result<()> {
     };
     let points: Vec<Point> = rows.iter().map(point).collect();
     let axes = ["weights, megabytes", "mean cosine to the float model"];
-    std::fs::write(path, plot::svg(axes, &points)).map_err(|error| Failure::file(path, error))
+    std::fs::write(path, plot::svg(axes, &points))
+        .map_err(|error| output::cannot_write(path, error))
 }
 
 fn print(rows: &[Row]) -> Result<()> {

@@ -12,6 +12,7 @@ use super::card::{Engine, TraceArgs};
 use super::device::DeviceArgs;
 use super::failure::{Failure, Result};
 use super::npy::{self, Matrix};
+use super::output;
 use super::table::{grouped, known, percent};
 use super::{print_json, progress, report};
 
@@ -67,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
         )));
     }
     check_size(m, n).map_err(|problem| Failure::Input(format!("the product: {problem}")))?;
-    npy::try_path(&args.out)?;
+    output::try_path(&args.out)?;
     let a = a.into_row_major();
     let job = MatMul {
         name: "gemm",

@@ -12,6 +12,7 @@ mod gemm;
 mod info;
 mod model;
 mod npy;
+mod output;
 mod pci;
 mod plot;
 mod progress;

@@ -67,7 +67,7 @@ fn list() -> Result<()> {
 /// Folder or file of the model that `--model` names: a known name, unless there is one of that name.
 pub fn folder(name: &Path) -> Result<PathBuf> {
     let known = name.to_str().and_then(|name| KnownModel::find(name).ok());
-    let Some(model) = known.filter(|_| !name.is_dir()) else {
+    let Some(model) = known.filter(|_| !name.exists()) else {
         return Ok(name.into());
     };
     model.present()?.ok_or_else(|| {

@@ -4,12 +4,13 @@
 //! before it believes them, whatever the header holds.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use systole::matmul::Layout;
 
 use super::failure::{Failure, Result};
+use super::output::cannot_write;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header that is read; NumPy itself refuses more than 10,000 bytes.
@@ -185,25 +186,6 @@ impl Header {
     }
 }
 
-/// Finds out whether `path` can be written, before the work for it is done; a file that is there
-/// keeps its content, and none is left where there was none.
-pub fn try_path(path: &Path) -> Result<()> {
-    let mut options = File::options();
-    options.write(true);
-    let tried = match fs::metadata(path) {
-        Ok(data) if data.is_file() || data.is_dir() => options.open(path).map(drop),
-        // Who reads a pipe would see it close.
-        Ok(_) => Ok(()),
-        Err(_) => match options.create_new(true).open(path) {
-            Ok(_) => fs::remove_file(path),
-            // A link to a file that is not there yet.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
-        },
-    };
-    tried.map_err(|error| cannot_write(path, error))
-}
-
 /// Writes an int32 matrix in C order.
 pub fn write(path: &Path, rows: usize, cols: usize, values: &[i32]) -> Result<()> {
     let write = || {
@@ -215,10 +197,6 @@ pub fn write(path: &Path, rows: usize, cols: usize, values: &[i32]) -> Result<()
         file.flush()
     };
     write().map_err(|error| cannot_write(path, error))
-}
-
-fn cannot_write(path: &Path, error: io::Error) -> Failure {
-    Failure::Failed(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Everything before the values. NumPy wants these to start at a multiple of 64.

@@ -15,7 +15,7 @@ use systole::quant::{COMPRESSION, Node};
 
 use super::failure::{Failure, Result};
 use super::table::{Table, grouped, percent};
-use super::{model, print_json, progress};
+use super::{model, output, print_json, progress};
 
 /// Examples for `--help`.
 const EXAMPLES: &str = "\
@@ -118,6 +118,7 @@ pub fn run(args: Args) -> Result<()> {
         .map(|scheme| scheme.trim().parse())
         .collect::<std::result::Result<_, _>>()
         .map_err(usage)?;
+    output::try_whole(&args.out)?;
     let text = calibration(args.calibrate.as_deref())?;
     let mut embedder = open_floats(&args.model)?;
     let layers = embedder.model().config.layers;
@@ -140,7 +141,9 @@ pub fn run(args: Args) -> Result<()> {
     let bar = progress::bar(layers, "quantising");
     embedder.apply(&plan, &text, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    embedder.write(&args.out)?;
+    embedder
+        .write(&args.out)
+        .map_err(|error| Failure::Failed(error.to_string()))?;
     report(&args, &embedder, &plan, &candidates, found.as_ref())
 }
 
