@@ -281,6 +281,14 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
             &[OUT, "blocks of 0x4"],
         ),
         (
+            |it| it.product(OUT, "block", json!([4, 4097])),
+            &[OUT, "blocks of 4x4097", "1 to 4096"],
+        ),
+        (
+            |it| it.product(OUT, "block", json!([usize::MAX - 3, 4])),
+            &[OUT, "1 to 4096"],
+        ),
+        (
             |it| it.product(OUT, "block", json!([6, 4])),
             &[OUT, "6 rows cut the fours"],
         ),

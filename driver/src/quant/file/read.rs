@@ -11,6 +11,7 @@ use super::{HEADER, Header, Product, VERSION, checksum};
 use crate::encoding::{BlockMap, Encoding};
 use crate::matmul::{Layout, Weights};
 use crate::model::{Config, Model, ModelError, Norm, Tensors, Tokenizer, json};
+use crate::quant::scheme::ZeroBlocks;
 use crate::quant::{Kind, Node, Part, QuantisedLayer, QuantisedLinear, QuantisedModel};
 
 /// Reads a quantised model, and the scheme that it was made by.
@@ -240,11 +241,13 @@ impl Reader<'_> {
             encoding.scales = bytes("scales", &[k.div_ceil(product.group), n])?.to_vec();
         }
         if let Some([rows, columns]) = product.block {
-            if rows == 0 || columns == 0 {
-                return refuse(FormatError::BlockShape {
-                    k: rows,
-                    n: columns,
-                });
+            let sides = 1..=ZeroBlocks::LARGEST;
+            if !sides.contains(&rows) || !sides.contains(&columns) {
+                return self.malformed(format!(
+                    "`{name}`: blocks of {rows}x{columns} weights, but they have 1 to {} rows and \
+                     columns",
+                    ZeroBlocks::LARGEST
+                ));
             }
             if product.two_four && !rows.is_multiple_of(4) {
                 return self.malformed(format!(

@@ -78,5 +78,9 @@ mod tests {
         assert!((cycles("w4g32-gptq") / dense - 1.0).abs() < 0.02);
         assert!(cycles("2:4-sparsegpt") < dense * 0.54);
         assert!(cycles("block=0.75") < dense * 0.32);
+        // The usual blocks of a 2:4 matrix are its tiles; smaller ones leave out none.
+        let sparse = cycles("2:4-sparsegpt");
+        assert!(cycles("2:4-sparsegpt+block=0.75") < sparse * 0.4);
+        assert!(cycles("2:4-sparsegpt+block16x16=0.75") > sparse * 0.95);
     }
 }

@@ -17,8 +17,9 @@ A scheme is made of parts joined by `+`, each at most once, in any order:
   wBITS         weights of 2 to 8 bits, one scale an output channel; w8 where nothing is said
   wBITSgGROUP   the same with an integer scale for each 32, 64 or 128 inputs: w4g32
   2:4           two of four weights along the inputs are kept
-  block=PART    this part of all blocks of 16x16 weights is zero: block=0.8;
-                block32x8=0.8 has blocks of 32 inputs x 8 outputs
+  block=PART    this part of all blocks of 16x16 weights, with 2:4 of 32x16, is zero: block=0.8;
+                block32x8=0.8 has blocks of 32 inputs x 8 outputs; the card gains by blocks that
+                cover its tiles, which on a 16x16 array have these shapes
 A method follows a `-`:
   w4g32-nearest      each weight is rounded alone (the default)
   w4g32-gptq         what rounding costs is made good by weights still to be rounded (GPTQ),
@@ -69,7 +70,14 @@ pub struct ZeroBlocks {
     pub part: f64,
 }
 
+impl ZeroBlocks {
+    /// Most inputs and most outputs of a block.
+    pub const LARGEST: usize = 4096;
+}
+
 /// How a matrix of weights is written.
+///
+/// Not every value makes sense: [`Scheme::check`] tells, and so does whatever encodes by one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scheme {
     /// Bits of a code, 2 to 8.
@@ -104,8 +112,14 @@ impl Scheme {
         blocks: None,
     };
 
-    /// Shape of zero blocks where none is given, inputs and outputs: a tile of the usual array.
-    pub const BLOCK: (usize, usize) = (16, 16);
+    /// Shape of zero blocks where none is given, inputs and outputs: a tile of the usual array,
+    /// which in 2:4 covers twice as many inputs. The card leaves out whole tiles only.
+    pub const fn block(sparse: bool) -> (usize, usize) {
+        match sparse {
+            true => (32, 16),
+            false => (16, 16),
+        }
+    }
 
     /// Whether the codes are the dense int8 weights.
     pub fn is_dense_int8(&self) -> bool {
@@ -152,7 +166,22 @@ impl Scheme {
         bytes(u64::from(self.bits)) + indices + scales + bitmap
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Checks that the fields have values that schemes can have, and fit each other.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), SchemeError> {
+        self.fault().map_err(|reason| SchemeError {
+            text: self.to_string(),
+            reason,
+        })
+    }
+
+    /// What is wrong, if something is.
+    fn fault(&self) -> Result<(), String> {
+        if self.sparse == Some(Pruning::SparseGpt) && self.rounding != Rounding::Gptq {
+            return Err("2:4-sparsegpt finds codes by gptq, not nearest".into());
+        }
         if !(2..=8).contains(&self.bits) {
             return Err(format!("weights have 2 to 8 bits, not {}", self.bits));
         }
@@ -162,8 +191,10 @@ impl Scheme {
         let Some(blocks) = self.blocks else {
             return Ok(());
         };
-        if blocks.k == 0 || blocks.n == 0 || blocks.k > 4096 || blocks.n > 4096 {
-            return Err("a block has 1 to 4096 inputs and outputs".into());
+        let sides = 1..=ZeroBlocks::LARGEST;
+        if !sides.contains(&blocks.k) || !sides.contains(&blocks.n) {
+            let largest = ZeroBlocks::LARGEST;
+            return Err(format!("a block has 1 to {largest} inputs and outputs"));
         }
         if !(0.0..1.0).contains(&blocks.part) {
             return Err("the part of zero blocks is at least 0 and below 1".into());

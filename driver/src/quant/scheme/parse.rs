@@ -4,13 +4,21 @@ use std::str::FromStr;
 
 use super::{Pruning, Rounding, Scheme, SchemeError, ZeroBlocks};
 
+/// Zero blocks as they are read.
+struct Blocks {
+    /// Inputs and outputs, if they are said.
+    shape: Option<(usize, usize)>,
+    /// Part that is zero.
+    part: f64,
+}
+
 /// Parts of a scheme as they are read.
 #[derive(Default)]
 struct Parts {
     width: Option<(u8, usize)>,
     rounding: Option<Rounding>,
     sparse: Option<Option<Pruning>>,
-    blocks: Option<ZeroBlocks>,
+    blocks: Option<Blocks>,
 }
 
 impl FromStr for Scheme {
@@ -36,22 +44,23 @@ fn read(text: &str) -> Result<Scheme, String> {
             false => Pruning::Magnitude,
         })
     });
-    let rounding = match (sparse, parts.rounding) {
-        (Some(Pruning::SparseGpt), Some(Rounding::Nearest)) => {
-            return Err("2:4-sparsegpt finds codes by gptq, not nearest".into());
-        }
-        (Some(Pruning::SparseGpt), _) => Rounding::Gptq,
-        (_, rounding) => rounding.unwrap_or(Rounding::Nearest),
-    };
+    let rounding = parts.rounding.unwrap_or(match sparse {
+        Some(Pruning::SparseGpt) => Rounding::Gptq,
+        _ => Rounding::Nearest,
+    });
+    let blocks = parts.blocks.map(|Blocks { shape, part }| {
+        let (k, n) = shape.unwrap_or(Scheme::block(sparse.is_some()));
+        ZeroBlocks { k, n, part }
+    });
     let (bits, group) = parts.width.unwrap_or((8, 0));
     let scheme = Scheme {
         bits,
         group,
         rounding,
         sparse,
-        blocks: parts.blocks,
+        blocks,
     };
-    scheme.check()?;
+    scheme.fault()?;
     Ok(scheme)
 }
 
@@ -119,24 +128,24 @@ impl Parts {
 }
 
 /// Reads `=PART` or `KxN=PART`.
-fn zero_blocks(text: &str) -> Result<ZeroBlocks, String> {
+fn zero_blocks(text: &str) -> Result<Blocks, String> {
     let Some((shape, part)) = text.split_once('=') else {
         return Err("how many blocks are zero: block=0.8".into());
     };
-    let (k, n) = match shape {
-        "" => Scheme::BLOCK,
+    let shape = match shape {
+        "" => None,
         shape => {
             let (k, n) = shape
                 .split_once('x')
                 .ok_or_else(|| format!("`{shape}` is no shape of a block such as 16x16"))?;
-            (
+            Some((
                 number(k, "inputs of a block")?,
                 number(n, "outputs of a block")?,
-            )
+            ))
         }
     };
     let part = number(part, "zero blocks over all")?;
-    Ok(ZeroBlocks { k, n, part })
+    Ok(Blocks { shape, part })
 }
 
 #[cfg(test)]
@@ -159,6 +168,8 @@ mod tests {
             ("2:4-wanda+w4g32-gptq", "w4g32-gptq+2:4-wanda"),
             ("w6-nearest", "w6"),
             ("block=0.8", "w8+block16x16=0.8"),
+            ("block=0.8+2:4", "w8+2:4-magnitude+block32x16=0.8"),
+            ("2:4-wanda+block16x16=0.8", "w8+2:4-wanda+block16x16=0.8"),
             (
                 "block8x32=0.75+2:4+w3-gptq",
                 "w3-gptq+2:4-sparsegpt+block8x32=0.75",
@@ -189,6 +200,7 @@ mod tests {
             ("block=-0.1", "at least 0"),
             ("block=NaN", "at least 0"),
             ("block0x16=0.5", "1 to 4096"),
+            ("block16x4097=0.5", "1 to 4096"),
             ("block16=0.5", "`16` is no shape"),
             ("block6x16=0.5+2:4", "a multiple of four"),
         ] {
