@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use systole::quant::compress::hessian::{Hessian, Moments};
 use systole::quant::compress::{Compressed, compress};
-use systole::quant::scheme::Scheme;
+use systole::quant::scheme::{Rounding, Scheme, ZeroBlocks};
 
 /// Numbers that look random, about normal.
 struct Noise(u64);
@@ -41,8 +41,23 @@ impl Noise {
                 (mixed + 0.5 * self.normal()) * sizes[i]
             }));
         }
-        Hessian::new(Moments::of(&rows, k, 1).covariance, k, 0.01)
+        damped(Moments::of(&rows, k, 1).covariance, k)
     }
+}
+
+fn damped(moments: Vec<f32>, k: usize) -> Hessian {
+    Hessian::new(moments, k, 0.01).expect("moments are finite")
+}
+
+/// Encodes with a scheme that makes sense.
+fn encode(
+    weights: &[f32],
+    k: usize,
+    hessian: Option<&Hessian>,
+    scheme: &Scheme,
+    threads: usize,
+) -> Compressed {
+    compress(weights, k, hessian, scheme, threads).expect("the scheme makes sense")
 }
 
 fn scheme(text: &str) -> Scheme {
@@ -106,7 +121,7 @@ fn ratios(text: &str, nearest: &str, k: usize, sparse: bool) -> (f64, f64) {
     for _ in 0..TIMES {
         let hessian = noise.hessian(k);
         let weights = noise.vector(k);
-        let found = compress(&weights, k, Some(&hessian), &scheme(text), 1);
+        let found = encode(&weights, k, Some(&hessian), &scheme(text), 1);
         let high = (1i8 << (found.encoding.bits - 1)) - 1;
         let pairs = |codes: &[i8]| {
             !sparse
@@ -117,7 +132,7 @@ fn ratios(text: &str, nearest: &str, k: usize, sparse: bool) -> (f64, f64) {
         let least = best(&hessian, &weights, found.steps[0], -high - 1..=high, pairs);
         let ratio = total(&hessian, &weights, &found) / least;
         assert!(ratio > 0.999, "better than the best by {ratio}");
-        let alone = compress(&weights, k, Some(&hessian), &scheme(nearest), 1);
+        let alone = encode(&weights, k, Some(&hessian), &scheme(nearest), 1);
         sums.0 += ratio;
         sums.1 += total(&hessian, &weights, &alone) / least;
     }
@@ -160,7 +175,7 @@ fn methods_that_look_at_inputs_beat_those_that_do_not() {
             let hessian = noise.hessian(k);
             let weights = noise.vector(k * n);
             let costs = [better, worse].map(|text| {
-                let found = compress(&weights, k, Some(&hessian), &scheme(text), 1);
+                let found = encode(&weights, k, Some(&hessian), &scheme(text), 1);
                 total(&hessian, &weights, &found)
             });
             // Masks that are chosen greedily may lose a little now and then; Wanda's, which look at
@@ -175,6 +190,43 @@ fn methods_that_look_at_inputs_beat_those_that_do_not() {
         println!("{better} over {worse}: {:.3}", sums[0] / sums[1]);
         assert!(sums[0] < 0.9 * sums[1], "{better}: {sums:?}");
     }
+}
+
+#[test]
+fn schemes_that_no_text_means_are_refused() {
+    let good = scheme("w4g32-gptq+2:4-sparsegpt+block4x4=0.5");
+    let blocks = |k, n, part| Scheme {
+        blocks: Some(ZeroBlocks { k, n, part }),
+        ..good
+    };
+    let nearest = Scheme {
+        rounding: Rounding::Nearest,
+        ..good
+    };
+    let weights = [0.1, 0.2, 3.0, 4.0];
+    let hessian = Noise(1).hessian(4);
+    for (wrong, reason) in [
+        (nearest, "finds codes by gptq"),
+        (Scheme { bits: 1, ..good }, "2 to 8 bits, not 1"),
+        (Scheme { bits: 9, ..good }, "2 to 8 bits, not 9"),
+        (Scheme { group: 5, ..good }, "not 5"),
+        (blocks(0, 4, 0.5), "1 to 4096"),
+        (blocks(4, 0, 0.5), "1 to 4096"),
+        (blocks(4, 4097, 0.5), "1 to 4096"),
+        (blocks(6, 4, 0.5), "a multiple of four"),
+        (blocks(4, 4, 1.5), "below 1"),
+        (blocks(4, 4, f64::NAN), "below 1"),
+    ] {
+        let error = compress(&weights, 4, Some(&hessian), &wrong, 1).expect_err(reason);
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(wrong.check(), Err(error));
+    }
+    assert_eq!(good.check(), Ok(()));
+    // Without what is refused, the two that matter are kept.
+    let found = encode(&weights, 4, None, &scheme("2:4-magnitude"), 1);
+    let kept = found.weights(0);
+    assert_eq!(kept[..2], [0.0, 0.0]);
+    assert!((kept[2] - 3.0).abs() < 0.02 && (kept[3] - 4.0).abs() < 0.02);
 }
 
 fn any_scheme() -> impl Strategy<Value = Scheme> {
@@ -205,7 +257,7 @@ proptest! {
     ) {
         let mut noise = Noise(seed);
         let hessian = match extreme {
-            0 => Hessian::new(vec![0.0; k * k], k, 0.01),
+            0 => damped(vec![0.0; k * k], k),
             _ => noise.hessian(k),
         };
         let mut weights = noise.vector(k * n);
@@ -216,7 +268,7 @@ proptest! {
             4 => weights.iter_mut().for_each(|weight| *weight = weight.signum()),
             _ => {}
         }
-        let found = compress(&weights, k, Some(&hessian), &scheme, 1);
+        let found = encode(&weights, k, Some(&hessian), &scheme, 1);
         let view = found.encoding.view();
         prop_assert_eq!(view.check(), Ok(()));
         prop_assert_eq!((view.k, view.n, view.bits), (k, n, scheme.bits));
@@ -234,7 +286,7 @@ proptest! {
             let there: u32 = blocks.bitmap.iter().map(|byte| byte.count_ones()).sum();
             prop_assert_eq!(count - there as usize, scheme.zero_blocks(k, n));
         }
-        let again = compress(&weights, k, Some(&hessian), &scheme, 3);
+        let again = encode(&weights, k, Some(&hessian), &scheme, 3);
         prop_assert_eq!(&again.encoding, &found.encoding);
         prop_assert_eq!(again.steps, found.steps);
     }

@@ -95,6 +95,7 @@ impl From<QuantiseError> for Failure {
         match error {
             QuantiseError::Model(error) => error.into(),
             QuantiseError::Run(error) => EmbedError::Run(error).into(),
+            QuantiseError::Scheme(_) => Self::Usage(error.to_string()),
             QuantiseError::FewSentences(_) => Self::Input(error.to_string()),
             QuantiseError::Goal(_) => Self::Failed(error.to_string()),
         }

@@ -6,7 +6,7 @@ use super::forward;
 use super::nodes::{Kind, Node};
 use super::record::Recorder;
 use super::scheme::{Plan, Scheme};
-use super::work::LinearWork;
+use super::work::{EncodeError, LinearWork};
 use super::{Part, QuantiseError, QuantisedLayer, QuantisedModel, Runner};
 use crate::cpu::CpuBackend;
 use crate::model::float::{self, LayerTrace};
@@ -47,7 +47,7 @@ pub fn apply(
 /// The products `parts` of a linear layer by their schemes.
 ///
 /// # Errors
-/// When a scale cannot be represented.
+/// When a scale cannot be represented, the inputs are out of range, or a scheme makes no sense.
 pub fn encode(
     model: &Model,
     index: usize,
@@ -55,12 +55,20 @@ pub fn encode(
     parts: &[(Node, Scheme)],
     units: &[f32],
 ) -> Result<Vec<Part>, QuantiseError> {
-    let refused = || {
+    work.parts(parts, units).map_err(|error| {
         let node = parts[0].0.of_layer(index);
-        let reason = format!("the weights of `{node}` are too large for int8 with scales");
-        ModelError::malformed(model.bert.tensors().path(), reason)
-    };
-    Ok(work.parts(parts, units).ok_or_else(refused)?)
+        let reason = match error {
+            EncodeError::Scheme(error) => return error.into(),
+            EncodeError::Range => {
+                format!("the weights of `{node}` are too large for int8 with scales")
+            }
+            EncodeError::Inputs => format!(
+                "the inputs of `{node}` in calibration are so large that their squares are no \
+                 numbers, and schemes that look at inputs cannot be used"
+            ),
+        };
+        ModelError::malformed(model.bert.tensors().path(), reason).into()
+    })
 }
 
 /// Threads worth starting.

@@ -146,6 +146,9 @@ pub enum QuantiseError {
     /// The products of calibration could not be run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A scheme makes no sense.
+    #[error(transparent)]
+    Scheme(#[from] scheme::SchemeError),
     /// There is too little text to hold some of it back.
     #[error("{0} sentences for calibration are too few: a plan that is searched for needs four")]
     FewSentences(usize),

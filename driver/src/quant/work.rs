@@ -6,7 +6,7 @@ use super::compress::compress;
 use super::compress::hessian::{Hessian, Moments, centred, mean, products};
 use super::linear::{Part, column};
 use super::nodes::Node;
-use super::scheme::Scheme;
+use super::scheme::{Scheme, SchemeError};
 use crate::matmul::{Layout, Weights};
 use crate::model::{Linear, float};
 
@@ -28,7 +28,19 @@ pub struct LinearWork {
     meant: Vec<f32>,
     threads: usize,
     /// What only schemes that look at inputs need.
-    calibrated: OnceLock<Calibrated>,
+    calibrated: OnceLock<Option<Calibrated>>,
+}
+
+/// Why a linear layer cannot be encoded.
+#[derive(Debug)]
+pub enum EncodeError {
+    /// A scale cannot be represented.
+    Range,
+    /// Its inputs in calibration have no finite moments, or are far from the float model's beyond
+    /// all numbers.
+    Inputs,
+    /// A scheme makes no sense.
+    Scheme(SchemeError),
 }
 
 struct Calibrated {
@@ -53,8 +65,11 @@ impl LinearWork {
         }
     }
 
-    /// The encoded parts, of equal numbers of outputs; `None` if a scale cannot be represented.
-    pub fn parts(&self, parts: &[(Node, Scheme)], units: &[f32]) -> Option<Vec<Part>> {
+    /// The encoded parts, of equal numbers of outputs.
+    ///
+    /// # Errors
+    /// See [`EncodeError`].
+    pub fn parts(&self, parts: &[(Node, Scheme)], units: &[f32]) -> Result<Vec<Part>, EncodeError> {
         let n = self.layer.outputs / parts.len();
         let parts = parts.iter().zip(units.chunks_exact(n)).enumerate();
         parts
@@ -63,16 +78,26 @@ impl LinearWork {
     }
 
     /// The outputs from `first` on, one for each of `units`.
-    fn part(&self, first: usize, node: Node, scheme: &Scheme, units: &[f32]) -> Option<Part> {
+    fn part(
+        &self,
+        first: usize,
+        node: Node,
+        scheme: &Scheme,
+        units: &[f32],
+    ) -> Result<Part, EncodeError> {
         let (k, n) = (self.layer.inputs, units.len());
         let range = first * k..(first + n) * k;
         let weights = &self.layer.weights[range.clone()];
-        let calibrated = scheme.is_calibrated().then(|| self.calibrated());
+        let calibrated = match scheme.is_calibrated() {
+            true => Some(self.calibrated().ok_or(EncodeError::Inputs)?),
+            false => None,
+        };
         let (target, hessian) = match calibrated {
             Some(it) => (&it.weights[range], Some(&it.hessian)),
             None => (weights, None),
         };
-        let compressed = compress(target, k, hessian, scheme, self.threads);
+        let compressed =
+            compress(target, k, hessian, scheme, self.threads).map_err(EncodeError::Scheme)?;
         let mut columns = Vec::with_capacity(n);
         for (index, unit) in units.iter().enumerate() {
             let mut bias = f64::from(self.layer.bias[first + index]);
@@ -82,26 +107,27 @@ impl LinearWork {
                 bias += product(&weights[index * k..(index + 1) * k], meant);
                 bias -= product(&compressed.weights(index), seen);
             }
-            columns.push(column(compressed.steps[index], bias as f32, *unit)?);
+            let column = column(compressed.steps[index], bias as f32, *unit);
+            columns.push(column.ok_or(EncodeError::Range)?);
         }
         let encoding = compressed.encoding;
         let weights = match scheme.is_dense_int8() {
             true => Weights::new(k, n, Layout::RowMajor, encoding.codes),
-            // What `compress` gives never contradicts itself.
-            false => Weights::encoded(encoding).ok()?,
+            false => Weights::encoded(encoding).expect("what `compress` gives fits together"),
         };
-        Some(Part {
+        Ok(Part {
             node,
             weights,
             columns,
         })
     }
 
-    fn calibrated(&self) -> &Calibrated {
-        self.calibrated.get_or_init(|| {
+    /// `None` where numbers ended.
+    fn calibrated(&self) -> Option<&Calibrated> {
+        let found = self.calibrated.get_or_init(|| {
             let (k, n) = (self.layer.inputs, self.layer.outputs);
             let moments = Moments::of(&self.seen, k, self.threads);
-            let hessian = Hessian::new(moments.covariance, k, DAMPING);
+            let hessian = Hessian::new(moments.covariance, k, DAMPING)?;
             let means = [moments.mean, mean(&self.meant, k)];
             let seen = centred(&self.seen, &means[0]);
             let meant = centred(&self.meant, &means[1]);
@@ -130,16 +156,55 @@ impl LinearWork {
                     });
                 }
             });
-            Calibrated {
+            let finite = weights.iter().all(|weight| weight.is_finite());
+            finite.then_some(Calibrated {
                 hessian,
                 means,
                 weights,
-            }
-        })
+            })
+        });
+        found.as_ref()
     }
 }
 
 fn product(a: &[f32], b: &[f32]) -> f64 {
     let pairs = a.iter().zip(b);
     pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Encodes a layer of four weights that are one, with these inputs of the quantised and of the
+    /// float model.
+    fn encoded(seen: f32, meant: f32, scheme: &str) -> Result<Vec<Part>, EncodeError> {
+        let layer = Linear {
+            weights: vec![1.0; 4],
+            bias: vec![0.0],
+            inputs: 4,
+            outputs: 1,
+        };
+        let rows = |value: f32| vec![value, 1.0, -2.0, 0.5, -value, 1.0, 1.0, 0.5];
+        let work = LinearWork::new(layer, rows(seen), rows(meant), 1);
+        let scheme = scheme.parse().expect("it is a scheme");
+        work.parts(&[(Node::FfnOut, scheme)], &[1.0])
+    }
+
+    #[test]
+    fn inputs_beyond_numbers_are_refused_by_schemes_that_look_at_them() {
+        for (seen, meant) in [
+            (1e30, 1.0),
+            (1.0, f32::INFINITY),
+            (f32::NAN, 1.0),
+            (1.0, f32::NAN),
+        ] {
+            for scheme in ["w4-gptq", "2:4-sparsegpt", "2:4-wanda"] {
+                let found = encoded(seen, meant, scheme);
+                assert!(matches!(found, Err(EncodeError::Inputs)), "{seen} {meant}");
+            }
+            assert!(encoded(seen, meant, "w4").is_ok());
+        }
+        assert!(encoded(1.0, 1.0, "w4-gptq").is_ok());
+    }
 }

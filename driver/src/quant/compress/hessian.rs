@@ -100,8 +100,12 @@ pub struct Hessian {
 
 impl Hessian {
     /// Takes `k x k` second moments; `damping` times their mean is added to the diagonal, more
-    /// where the matrix would not be positive definite otherwise.
-    pub fn new(mut matrix: Vec<f32>, k: usize, damping: f32) -> Self {
+    /// where the matrix would not be positive definite otherwise. `None` if a moment is not a finite
+    /// number, or no finite one makes the matrix positive definite.
+    pub fn new(mut matrix: Vec<f32>, k: usize, damping: f32) -> Option<Self> {
+        if !matrix.iter().all(|moment| moment.is_finite()) {
+            return None;
+        }
         let trace: f64 = (0..k).map(|i| f64::from(matrix[i * k + i])).sum();
         let mean = (trace / k as f64) as f32;
         // Inputs that are always zero: any weights will do.
@@ -114,15 +118,18 @@ impl Hessian {
                 matrix[i * k + i] += added - total;
             }
             total = added;
+            if !(0..k).all(|i| matrix[i * k + i].is_finite()) {
+                return None;
+            }
             if let Some(factor) = factor(&matrix, k, &order) {
-                return Self {
+                return Some(Self {
                     k,
                     matrix,
                     order,
                     factor,
-                };
+                });
             }
-            added = (2.0 * added).max(1e-6 * mean);
+            added = (2.0 * added).max(1e-6 * mean).max(f32::MIN_POSITIVE);
         }
     }
 
@@ -269,7 +276,8 @@ mod tests {
     fn the_factor_gives_the_matrix_and_solves_with_it() {
         for k in [1, 3, 8, 21, 40] {
             let values = noise(90 * k);
-            let hessian = Hessian::new(Moments::of(&values, k, 1).covariance, k, 0.01);
+            let hessian = Hessian::new(Moments::of(&values, k, 1).covariance, k, 0.01)
+                .expect("the moments are finite");
             for i in 0..k {
                 for j in 0..k {
                     let row = |i: usize| &hessian.factor[i * k..(i + 1) * k];
@@ -289,9 +297,26 @@ mod tests {
     #[test]
     fn matrices_of_low_rank_are_damped_until_they_have_a_factor() {
         let ones = vec![1.0f32; 64];
-        let hessian = Hessian::new(ones, 8, 0.0);
-        assert!(hessian.factor.iter().all(|value| value.is_finite()));
-        let zeros = Hessian::new(vec![0.0; 64], 8, 0.01);
-        assert!(zeros.factor.iter().all(|value| value.is_finite()));
+        let smallest = vec![1e-42; 64];
+        for (matrix, damping) in [(ones, 0.0), (vec![0.0; 64], 0.01), (smallest, 0.0)] {
+            let hessian = Hessian::new(matrix, 8, damping).expect("the moments are finite");
+            assert!(hessian.factor.iter().all(|value| value.is_finite()));
+        }
+    }
+
+    #[test]
+    fn moments_that_are_no_numbers_have_no_factor() {
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 1, 9, 63] {
+                let mut matrix = vec![0.0; 64];
+                (0..8).for_each(|i| matrix[i * 9] = 1.0);
+                matrix[at] = wrong;
+                assert!(Hessian::new(matrix, 8, 0.01).is_none(), "{wrong} at {at}");
+            }
+        }
+        // Only a sum beyond all numbers would outweigh these.
+        assert!(Hessian::new(vec![f32::MAX; 64], 8, 0.0).is_none());
+        assert!(Hessian::new(vec![1.0; 64], 8, f32::NAN).is_none());
+        assert!(Hessian::new(vec![1.0; 64], 8, f32::INFINITY).is_none());
     }
 }

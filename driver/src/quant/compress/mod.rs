@@ -21,7 +21,7 @@ use channel::{Channel, Rules};
 use codebook::Codebook;
 use hessian::Hessian;
 
-use super::scheme::{Pruning, Rounding, Scheme};
+use super::scheme::{Pruning, Rounding, Scheme, SchemeError};
 use crate::encoding::{BlockMap, Encoding};
 
 /// A matrix in fewer bits.
@@ -47,6 +47,9 @@ impl Compressed {
 /// Encodes channels of `k` weights, one after the other, by `scheme`; `hessian` tells what errors
 /// cost. Threads do not show in the result.
 ///
+/// # Errors
+/// When the scheme makes no sense ([`Scheme::check`]).
+///
 /// # Panics
 /// If the weights are no channels of `k`, the Hessian is one of other inputs, or there is none and
 /// the scheme is calibrated ([`Scheme::is_calibrated`]).
@@ -56,7 +59,8 @@ pub fn compress(
     hessian: Option<&Hessian>,
     scheme: &Scheme,
     threads: usize,
-) -> Compressed {
+) -> Result<Compressed, SchemeError> {
+    scheme.check()?;
     assert!(
         weights.len().is_multiple_of(k),
         "weights must be channels of k"
@@ -98,10 +102,10 @@ pub fn compress(
         }
     });
     let channels: Vec<Channel> = channels.into_iter().flatten().collect();
-    Compressed {
+    Ok(Compressed {
         steps: channels.iter().map(|channel| channel.step).collect(),
         encoding: encoding(&channels, k, scheme, blocks),
-    }
+    })
 }
 
 struct Work<'a> {
@@ -183,9 +187,13 @@ fn encoding(channels: &[Channel], k: usize, scheme: &Scheme, blocks: Option<Bloc
 }
 
 /// Which two weights of the four at `first` are kept; where fewer are, others stand for them.
+///
+/// # Panics
+/// If more are kept: some would be lost.
 fn pair(channel: &Channel, first: usize) -> [usize; 2] {
     let kept = |offset: &usize| channel.kept.get(first + offset) == Some(&true);
     let mut places: Vec<usize> = (0..4).filter(kept).collect();
+    assert!(places.len() <= 2, "a channel keeps two of four weights");
     let mut others = (0..4).filter(|offset| !kept(offset));
     while places.len() < 2 {
         places.extend(others.next());
