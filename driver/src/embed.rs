@@ -85,6 +85,8 @@ pub enum Origin {
 pub struct Embedder {
     model: Model,
     quantised: QuantisedModel,
+    /// The model as calibration left it, once a plan was applied; before, `quantised` is that.
+    calibrated: Option<QuantisedModel>,
     origin: Origin,
     scheme: String,
 }
@@ -124,6 +126,7 @@ impl Embedder {
             return Ok(Self {
                 model,
                 quantised,
+                calibrated: None,
                 origin: Origin::File,
                 scheme,
             });
@@ -140,6 +143,7 @@ impl Embedder {
             return Ok(Self {
                 model,
                 quantised,
+                calibrated: None,
                 origin: Origin::Cache,
                 scheme,
             });
@@ -153,6 +157,7 @@ impl Embedder {
         Ok(Self {
             model,
             quantised,
+            calibrated: None,
             origin,
             scheme,
         })
@@ -169,18 +174,21 @@ impl Embedder {
     }
 
     /// Gives layers other weights by `plan`, calibrated by the sentences of `text`, one a line.
-    /// `progress` hears the number of layers done.
+    /// `progress` hears the number of layers done. Nothing is left of plans that were applied before.
     ///
     /// # Errors
     /// When the float weights are not there, as in a file that [`Self::write`] wrote, or cannot be
-    /// quantised so.
+    /// quantised so, or a scheme makes no sense; the model then stays as it was.
     pub fn apply(
         &mut self,
         plan: &Plan,
         text: &str,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), QuantiseError> {
-        quant::apply(&self.model, &mut self.quantised, plan, text, progress)?;
+        let calibrated = self.calibrated.as_ref().unwrap_or(&self.quantised);
+        let applied = quant::apply(&self.model, calibrated, plan, text, progress)?;
+        let before = std::mem::replace(&mut self.quantised, applied);
+        self.calibrated.get_or_insert(before);
         self.scheme = plan.to_string();
         Ok(())
     }
@@ -200,7 +208,7 @@ impl Embedder {
     ) -> Result<Found, QuantiseError> {
         let search = Search {
             model: &self.model,
-            quantised: &mut self.quantised,
+            quantised: self.calibrated.as_mut().unwrap_or(&mut self.quantised),
             candidates,
             text,
             cycles: &CycleModel::default(),

@@ -15,6 +15,7 @@ use systole::cpu::CpuBackend;
 use systole::embed::{EmbedOptions, Embedder, Embeddings, Origin};
 use systole::matmul::{Layout, Weights};
 use systole::model::Model;
+use systole::quant::scheme::{Plan, Rounding};
 use systole::quant::{self, Kind, Node, QuantisedModel, Runner};
 use tempfile::TempDir;
 
@@ -113,9 +114,10 @@ fn vectors(model: &Model, quantised: &QuantisedModel) -> Vec<f32> {
 fn encoded_weights_give_what_their_dense_meaning_gives() {
     let folder = tiny::folder();
     let model = Model::open(folder.path()).expect("it opens");
-    let mut quantised = quant::calibrate(&model, TEXT, &mut |_| ()).expect("it calibrates");
+    let calibrated = quant::calibrate(&model, TEXT, &mut |_| ()).expect("it calibrates");
     let plan = PLAN.parse().expect("it is a plan");
-    quant::apply(&model, &mut quantised, &plan, TEXT, &mut |_| ()).expect("it can be applied");
+    let mut quantised =
+        quant::apply(&model, &calibrated, &plan, TEXT, &mut |_| ()).expect("it can be applied");
     let expected = vectors(&model, &quantised);
     let mut encoded = 0;
     for kind in Kind::ALL {
@@ -131,6 +133,58 @@ fn encoded_weights_give_what_their_dense_meaning_gives() {
     }
     assert_eq!(encoded, 6);
     assert_eq!(vectors(&model, &quantised), expected);
+}
+
+#[test]
+fn a_plan_leaves_nothing_of_the_plan_before() {
+    let (folder, mut embedder) = quantised("w4");
+    for plan in ["w8", PLAN, "w3@query", "w8@query", "w8"] {
+        let rules = plan.parse().expect("it is a plan");
+        embedder
+            .apply(&rules, TEXT, &mut |_| ())
+            .expect("it can be applied");
+        let (_other, mut fresh) = quantised(plan);
+        assert_eq!(embedder.scheme(), fresh.scheme());
+        assert_eq!(embed(&mut embedder).digests, embed(&mut fresh).digests);
+        let files = [&embedder, &fresh].map(|it| {
+            let path = folder.path().join("written");
+            it.write(&path).expect("it can be written");
+            Parts::read(&path).tensors
+        });
+        assert_eq!(files[0], files[1], "{plan}");
+    }
+    assert_eq!(embed(&mut embedder).vectors, embed(&mut model().1).vectors);
+}
+
+#[test]
+fn a_search_starts_from_eight_bits_whatever_was_applied() {
+    let mut found = [model(), quantised("w2")].map(|(_folder, mut embedder)| {
+        let before = embed(&mut embedder).digests;
+        let goal = "bytes=60%".parse().expect("it is a goal");
+        let candidates = ["w8", "w4"].map(|it| it.parse().expect("it is a scheme"));
+        let found = embedder
+            .search(goal, &candidates, TEXT, &mut |_| ())
+            .expect("it can be reached");
+        assert_eq!(embed(&mut embedder).digests, before);
+        let losses = found.items.into_iter().map(|item| item.losses);
+        (found.plan, found.cosine, losses.collect::<Vec<_>>())
+    });
+    let [fresh, applied] = &mut found;
+    assert_eq!(fresh, applied);
+}
+
+#[test]
+fn a_plan_that_fails_midway_leaves_the_model_as_it_was() {
+    let (_folder, mut embedder) = quantised("w4");
+    let before = embed(&mut embedder);
+    // The last product to be quantised is the first that cannot be.
+    let mut plan: Plan = "w3,2:4-sparsegpt@ffn.out".parse().expect("it is a plan");
+    plan.rules[1].scheme.rounding = Rounding::Nearest;
+    let error = embedder.apply(&plan, TEXT, &mut |_| ());
+    let error = error.expect_err("the scheme makes no sense").to_string();
+    assert!(error.contains("sparsegpt finds codes by gptq"), "{error}");
+    assert_eq!(embedder.scheme(), "w4");
+    assert_eq!(embed(&mut embedder).digests, before.digests);
 }
 
 #[test]

@@ -12,20 +12,24 @@ use crate::cpu::CpuBackend;
 use crate::model::float::{self, LayerTrace};
 use crate::model::{LayerWeights, Linear, Model, ModelError};
 
-/// Applies `plan` to `quantised`, which is `model` as calibration left it, by the sentences of
+/// What `plan` makes of `calibrated`, which is `model` as calibration left it, by the sentences of
 /// `text`, one a line; `progress` hears the number of layers done.
+///
+/// Products that the plan leaves in eight bits stay as they are in `calibrated`, which therefore must
+/// not be the result of another plan.
 ///
 /// # Errors
 /// When the float weights cannot be read or cannot be quantised, or the tokenizer fails.
 pub fn apply(
     model: &Model,
-    quantised: &mut QuantisedModel,
+    calibrated: &QuantisedModel,
     plan: &Plan,
     text: &str,
     progress: &mut dyn FnMut(usize),
-) -> Result<(), QuantiseError> {
+) -> Result<QuantisedModel, QuantiseError> {
     let mut pass = Pass::new(model, text)?;
-    for (index, layer) in quantised.layers.iter_mut().enumerate() {
+    let mut applied = calibrated.copy();
+    for (index, layer) in applied.layers.iter_mut().enumerate() {
         let weights = model.bert.layer(index)?;
         let trace = pass.trace(&weights);
         for kind in Kind::ALL {
@@ -41,7 +45,7 @@ pub fn apply(
         pass.advance(index, layer, trace)?;
         progress(index + 1);
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// The products `parts` of a linear layer by their schemes.

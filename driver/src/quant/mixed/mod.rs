@@ -41,7 +41,7 @@ type Trial = (Plan, Vec<usize>, Loss);
 pub struct Search<'a> {
     /// The float model.
     pub model: &'a Model,
-    /// The model in eight bits.
+    /// The model in eight bits, as calibration left it.
     pub quantised: &'a mut QuantisedModel,
     /// Schemes that products may get.
     pub candidates: &'a [Scheme],
@@ -78,9 +78,8 @@ impl Search<'_> {
         };
         let trial = |choices: &[usize]| -> Result<(Plan, Loss), QuantiseError> {
             let plan = plan(&items, choices, candidates);
-            let mut copy = quantised.copy();
-            apply(model, &mut copy, &plan, &texts.fit, &mut |_| ())?;
-            Ok((plan, judge.loss(&copy)?))
+            let applied = apply(model, quantised, &plan, &texts.fit, &mut |_| ())?;
+            Ok((plan, judge.loss(&applied)?))
         };
         let found = match goal {
             Goal::Within(cost, limit) => {
