@@ -109,7 +109,7 @@ impl Case {
             state ^= state << 17;
             (state >> 11) as u32
         };
-        let a = (0..m * k)
+        let mut a: Vec<i8> = (0..m * k)
             .map(|_| {
                 if seed.is_multiple_of(5) {
                     -128
@@ -118,6 +118,10 @@ impl Case {
                 }
             })
             .collect();
+        // A product of zeros never sees the card.
+        if let Some(first) = a.first_mut() {
+            *first |= 1;
+        }
         let b = (0..k * n).map(|_| next() as i8).collect();
         let layout = if transposed {
             Layout::Transposed
