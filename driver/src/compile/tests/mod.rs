@@ -64,19 +64,20 @@ fn shape(most: usize) -> impl Strategy<Value = Shape> {
     (side(), side(), side(), format).prop_map(|(m, k, n, format)| Shape::plain(m, k, n, format))
 }
 
-/// The same with weights of any format but blocks, whose streams say what the race detector would
-/// have to know.
+/// The same with weights of any format; with blocks, some of the tiles are stored.
 fn packed(most: usize) -> impl Strategy<Value = Shape> {
-    let stream = (2u8..=8, any::<bool>(), 0u32..=6).prop_map(|(bits, two_four, group)| {
-        let group_tiles = if group == 0 { 0 } else { 1 << (group - 1) };
-        StreamFormat {
+    let stored = proptest::option::of(0u32..60);
+    let stream = (2u8..=8, any::<bool>(), 0u32..=6);
+    (shape(most), stream, stored).prop_map(|(shape, (bits, two_four, group), stored)| Shape {
+        stream: StreamFormat {
             bits,
             two_four,
-            blocks: false,
-            group_tiles,
-        }
-    });
-    (shape(most), stream).prop_map(|(shape, stream)| Shape { stream, ..shape })
+            blocks: stored.is_some(),
+            group_tiles: if group == 0 { 0 } else { 1 << (group - 1) },
+        },
+        stored,
+        ..shape
+    })
 }
 
 /// A job of a shape with one of its cuts; none where the card has no room for the format.
@@ -122,11 +123,7 @@ proptest! {
     fn the_bound_of_commands_holds(
         config in config(),
         shape in prop_oneof![shape(120), packed(200)],
-        stored in proptest::option::of(0u32..40),
     ) {
-        // Only with blocks some tiles are left out.
-        let stream = StreamFormat { blocks: stored.is_some(), ..shape.stream };
-        let shape = Shape { stream, stored, ..shape };
         for tiling in candidates(&shape, &config) {
             let geometry = Geometry::new(shape, tiling, &config);
             let panels = (!shape.stream.is_plain()).then(|| Panels::foreseen(&geometry, &config));
@@ -176,8 +173,37 @@ fn cuts_fit_the_least_and_the_largest_buffers() {
 fn the_detector_sees_a_missing_token() {
     let config = Config::with_array(16, 16);
     let shape = Shape::plain(64, 2048, 64, OutputFormat::I8);
-    let (tiling, _) = best(&shape, &config, &Timing::default());
-    let program = compile(&[(shape, tiling, None)], &config, &Timing::default());
+    needs_tokens(
+        &(shape, best(&shape, &config, &Timing::default()).0, None),
+        &config,
+    );
+}
+
+/// What a stream names is ordered too: here the activations of later products push out those of
+/// earlier ones.
+#[test]
+fn the_detector_sees_a_missing_token_behind_a_stream() {
+    let config = Config::with_array(16, 16);
+    let stream = StreamFormat {
+        blocks: true,
+        two_four: true,
+        ..StreamFormat::PLAIN
+    };
+    let shape = Shape {
+        stream,
+        stored: Some(90),
+        ..Shape::plain(512, 2048, 64, OutputFormat::I8)
+    };
+    let tiling = best(&shape, &config, &Timing::default()).0;
+    let geometry = Geometry::new(shape, tiling, &config);
+    let panels = Some(Panels::foreseen(&geometry, &config));
+    needs_tokens(&(shape, tiling, panels), &config);
+}
+
+/// Every token of the program of a job is needed, and there are some.
+fn needs_tokens(job: &Job, config: &Config) {
+    let program = compile(std::slice::from_ref(job), config, &Timing::default());
+    races::check(&program.commands, config).expect("the program is free of races");
     let mut found = 0;
     for token in 0..16 {
         let mut commands = program.commands.clone();
@@ -192,7 +218,7 @@ fn the_detector_sees_a_missing_token() {
             command.signal &= !(1 << token);
         }
         assert!(
-            races::check(&commands, &config).is_err(),
+            races::check(&commands, config).is_err(),
             "token {token} is needed"
         );
         found += 1;

@@ -52,7 +52,8 @@ pub(super) fn check(commands: &[Command], config: &Config) -> Result<(), String>
     // Who touched each cell, each access once.
     let mut cells: BTreeMap<Cell, Vec<(usize, bool)>> = BTreeMap::new();
     for (index, command) in commands.iter().enumerate() {
-        for (cell, write) in touched(command, config) {
+        let named = named_activations(&commands[..index], command, config);
+        for (cell, write) in touched(command, config, named) {
             let users = cells.entry(cell).or_default();
             for &(earlier, wrote) in users.iter() {
                 let (engine, number) = numbers[earlier];
@@ -87,9 +88,38 @@ fn bits(mask: u16) -> impl Iterator<Item = usize> {
     (0..TOKENS).filter(move |token| mask >> token & 1 == 1)
 }
 
+/// Activation rows that the stream of a GEMM with blocks may name: from its first row to the end of
+/// what the newest LOAD before it brought there.
+fn named_activations(before: &[Command], command: &Command, config: &Config) -> u64 {
+    let Operation::Gemm(gemm) = &command.operation else {
+        return 0;
+    };
+    if gemm.blocks == 0 {
+        return 0;
+    }
+    let (line, row) = (u64::from(config.port_bytes), u64::from(config.rows));
+    let first = u64::from(gemm.act_row) * row;
+    let ends = before
+        .iter()
+        .rev()
+        .filter_map(|command| match &command.operation {
+            Operation::Load(load) if load.buffer == Buffer::Activations as u8 => {
+                let start = u64::from(load.dst_line) * line;
+                let end = start + u64::from(load.rows) * u64::from(load.row_lines) * line;
+                (start..end).contains(&first).then_some(end)
+            }
+            _ => None,
+        });
+    let end = ends
+        .into_iter()
+        .next()
+        .expect("activations are loaded before they are read");
+    (end - first) / row
+}
+
 /// Cells and whether they are written. Buffers are looked at in steps of 4 bytes, the smallest
 /// unit of any row.
-fn touched(command: &Command, config: &Config) -> Vec<(Cell, bool)> {
+fn touched(command: &Command, config: &Config, named: u64) -> Vec<(Cell, bool)> {
     let mut list = Vec::new();
     let mut bytes = |buffer: Buffer, start: u64, len: u64, write: bool| {
         list.extend(
@@ -110,7 +140,16 @@ fn touched(command: &Command, config: &Config) -> Vec<(Cell, bool)> {
             bytes(buffer, u64::from(load.dst_line) * line, lines * line, true);
         }
         Operation::Gemm(gemm) => {
-            for tile in 0..u64::from(gemm.k_tiles) {
+            if gemm.blocks == 1 {
+                let first = u64::from(gemm.act_row);
+                bytes(Buffer::Activations, first * rows, named * rows, false);
+            }
+            let tiles = if gemm.blocks == 1 {
+                0
+            } else {
+                u64::from(gemm.k_tiles)
+            };
+            for tile in 0..tiles {
                 let first = u64::from(gemm.act_row) + tile * u64::from(gemm.act_stride);
                 bytes(
                     Buffer::Activations,
