@@ -410,13 +410,54 @@ mod verilated {
         }
     }
 
+    /// Decoding from a slow memory: four bits go nearly twice as fast as eight, and neither leaves
+    /// more than a hundredth of the bandwidth unused.
+    #[test]
+    fn one_row_is_as_fast_as_a_slow_memory() {
+        let slow = MemoryOptions {
+            bandwidth: 4.0,
+            ..MemoryOptions::default()
+        };
+        let dense = Recipe {
+            m: 1,
+            k: 1024,
+            n: 1024,
+            bits: 8,
+            group: 0,
+            most_scale: 145,
+            sparse: false,
+            blocks: None,
+            dead: (0, 1, 0),
+            seed: 5,
+        };
+        let narrow = Recipe {
+            bits: 4,
+            group: 64,
+            ..dense.clone()
+        };
+        let [dense, narrow] = [dense, narrow].map(|recipe| {
+            let (counted, cycles) = run(&recipe, slow.clone());
+            let lines = counted("read.lines") + counted("write.lines");
+            let used = lines * 16 / 4 * 100 / cycles;
+            assert!(used >= 99, "{used} % of the bandwidth: {recipe:?}");
+            cycles
+        });
+        assert!(narrow * 190 <= dense * 100, "{narrow} of {dense} cycles");
+    }
+
     /// Lines of weights and cycles of a product with the default memory.
     fn measure(recipe: &Recipe) -> (u64, u64) {
+        let (counted, cycles) = run(recipe, MemoryOptions::default());
+        (counted("load.weights"), cycles)
+    }
+
+    /// What the card counted of a product, by name, and the cycles.
+    fn run(recipe: &Recipe, memory: MemoryOptions) -> (impl Fn(&str) -> u64, u64) {
         let mut numbers = Numbers(recipe.seed);
         let encoding = recipe.encoding(&mut numbers);
         let a = recipe.left(&mut numbers);
         let weights = Weights::encoded(encoding).expect("the parts fit each other");
-        let mut card = card(&Config::default(), MemoryOptions::default());
+        let mut card = card(&Config::default(), memory);
         let job = MatMul {
             name: "measured",
             m: recipe.m,
@@ -427,13 +468,14 @@ mod verilated {
             finish: Finish::Raw,
         };
         let outcome = card.run(&[job]).expect("the product runs").remove(0);
-        let lines = isa::regs::COUNTERS
-            .iter()
-            .position(|counter| counter.name == "load.weights")
-            .map(|index| card.counters().0[index]);
-        (
-            lines.expect("the card counts them"),
-            outcome.report.cycles.expect("a simulated card counts"),
-        )
+        let counters = card.counters().0.clone();
+        let counted = move |name: &str| {
+            let index = isa::regs::COUNTERS
+                .iter()
+                .position(|counter| counter.name == name);
+            counters[index.expect("a counter of the card")]
+        };
+        let cycles = outcome.report.cycles;
+        (counted, cycles.expect("a simulated card counts"))
     }
 }
