@@ -202,9 +202,7 @@ impl<'a> MatMul<'a> {
         let encoding = weights.encoding.as_ref()?;
         ((encoding.k, encoding.n) == (self.k, self.n)).then_some(encoding)
     }
-}
 
-impl MatMul<'_> {
     /// Format of the result.
     pub fn format(&self) -> OutputFormat {
         match self.finish {

@@ -308,20 +308,11 @@ impl Gemm {
         1 + self.two_four as u32
     }
 
-    /// Whether the card has a datapath for these weights.
-    fn supported(&self, config: &Config) -> bool {
-        let has = config.datapaths;
-        (self.weight_bits == 8 || has.narrow)
-            && (self.two_four == 0 || has.two_four)
-            && (self.blocks == 0 || has.blocks)
-            && (self.group == 0 || has.groups)
-    }
-
     fn check(&self, config: &Config) -> Result<(), ErrorCode> {
         if !(2..=8).contains(&self.weight_bits) || self.group > MAX_GROUP {
             return Err(ErrorCode::BadOperand);
         }
-        if !self.supported(config) {
+        if !self.stream().runs_on(&config.datapaths) {
             return Err(ErrorCode::Unsupported);
         }
         let plain_rows = u64::from(self.k_tiles) * u64::from(config.rows / 2);

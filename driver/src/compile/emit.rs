@@ -4,11 +4,11 @@
 use isa::command::{Gemm, Load, Operation, Store};
 use isa::config::Config;
 
+use super::least_cycles;
 use super::panels::Panels;
 use super::program::{OutBlock, Part};
 use super::ring::Ring;
 use super::shape::Geometry;
-use super::tile_cycles;
 
 /// A command whose address counts from the start of a part of its job's memory.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,10 @@ impl<'a> Emitter<'a> {
                 let end = (tile + width).min(geometry.n_tiles);
                 let ending = last && index + 1 == geometry.m_blocks && end == geometry.n_tiles;
                 let pieces = match ending && !opening && tiling.chunk >= geometry.k_tiles {
-                    true => ending_pieces(rows, self.least_rows(geometry)),
+                    true => {
+                        let least = least_cycles(&geometry.shape.stream, self.config);
+                        ending_pieces(rows, least.ceil() as u32)
+                    }
                     false => vec![rows],
                 };
                 let mut first = 0;
@@ -132,13 +135,6 @@ impl<'a> Emitter<'a> {
             }
         }
         (out.blocks, out.bytes)
-    }
-
-    /// Rows below which a block takes the array as long as this many: its weights take so long.
-    fn least_rows(&self, geometry: &Geometry) -> u32 {
-        tile_cycles(&geometry.shape.stream, self.config)
-            .ceil()
-            .max(4.0) as u32
     }
 
     fn block(
@@ -342,12 +338,8 @@ impl<'a> Emitter<'a> {
         tile: u32,
     ) -> WeightRows {
         let chunk = step.chunk / geometry.tiling.chunk;
-        let line = self.config.port_bytes;
-        let row = 2 * self.config.cols;
         let segment = panels.segment(tile, chunk);
-        // A stream begins with a line and with a row, whichever is longer.
-        let room = |tile: u32| panels.segment(tile, chunk).lines * line;
-        let rows = |tile: u32| room(tile).next_multiple_of(row.max(line)) / row;
+        let rows = |tile: u32| panels.segment(tile, chunk).room(self.config);
         let key = (job, tile, step.chunk);
         let start = match self.weights.get(key) {
             Some(entry) => entry.start,
@@ -392,12 +384,12 @@ impl<'a> Emitter<'a> {
         tiles: std::ops::Range<u32>,
         first_row: u32,
     ) {
-        let (line, row) = (self.config.port_bytes, 2 * self.config.cols);
+        let row = 2 * self.config.cols;
         let mut target = first_row * row;
         let mut open: Option<(u64, u32, u64)> = None;
         for tile in tiles {
             let segment = panels.segment(tile, chunk);
-            let bytes = u64::from(segment.lines * line);
+            let bytes = u64::from(segment.lines * self.config.port_bytes);
             open = match open {
                 Some((source, begin, length))
                     if source + length == segment.offset
@@ -412,7 +404,7 @@ impl<'a> Emitter<'a> {
                     Some((segment.offset, target, bytes))
                 }
             };
-            target += (segment.lines * line).next_multiple_of(row.max(line));
+            target += segment.room(self.config) * row;
         }
         if let Some((source, begin, length)) = open {
             self.load(job, Part::Weights, source, begin, length);

@@ -19,8 +19,8 @@ use isa::config::Config;
 
 use crate::sched::{Limits, Timing, Trace, simulate};
 
-pub(crate) use panels::tile_cycles;
 pub use panels::{Panels, Segment};
+pub(crate) use panels::{least_cycles, tile_cycles};
 pub use program::{JobPlan, OutBlock, Part, Program};
 pub use shape::{Geometry, Shape, Tiling};
 pub use tiling::{best, candidates};

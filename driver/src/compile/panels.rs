@@ -20,6 +20,15 @@ pub struct Segment {
     pub tiles: u32,
 }
 
+impl Segment {
+    /// Rows of the weight buffer that are kept for it: the next stream begins with a line and with
+    /// a row, whichever is longer.
+    pub(super) fn room(&self, config: &Config) -> u32 {
+        let (line, row) = (config.port_bytes, 2 * config.cols);
+        (self.lines * line).next_multiple_of(row.max(line)) / row
+    }
+}
+
 /// The streams of a job, `[tile of N][chunk of K]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Panels {
@@ -123,4 +132,10 @@ pub(crate) fn tile_cycles(stream: &StreamFormat, config: &Config) -> f64 {
         f64::from(stream.tile_units(config.rows, config.cols)) + scales * f64::from(SCALE_UNITS);
     let actions = steps + f64::from(indices) + f64::from(u8::from(stream.blocks)) + scales;
     actions.max(units / 8.0)
+}
+
+/// Fewest cycles of a tile, however few rows it has: those of its weights, and four, for the
+/// accumulators take no row again earlier.
+pub(crate) fn least_cycles(stream: &StreamFormat, config: &Config) -> f64 {
+    tile_cycles(stream, config).max(4.0)
 }

@@ -5,7 +5,7 @@ use isa::config::Config;
 use isa::weights::HEADER_SCALES;
 
 use super::shape::{Geometry, Shape, Tiling, rows_per_line};
-use super::{Job, Panels, tile_cycles};
+use super::{Job, Panels, least_cycles};
 use crate::sched::Timing;
 
 /// Above this number of commands candidates are compared by arithmetic alone.
@@ -154,7 +154,7 @@ fn estimate(shape: &Shape, tiling: Tiling, config: &Config) -> Estimate {
     let m_blocks = u64::from(geometry.m_blocks);
     let groups = n_tiles.div_ceil(u64::from(tiling.group));
     let chunks = k_tiles.div_ceil(u64::from(tiling.chunk));
-    let least = tile_cycles(&shape.stream, config).max(4.0);
+    let least = least_cycles(&shape.stream, config);
     let short = f64::from(geometry.block_rows(geometry.m_blocks - 1)).max(least);
     let stored = (k_tiles * n_tiles) as f64 * shape.stored_share(config);
     let array = ((m_blocks - 1) as f64 * f64::from(tiling.block).max(least) + short) * stored;

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use isa::config::Config;
 
 use crate::backend::{Backend, BackendError, NodeReport, Outcome, Place};
+use crate::compile::Shape;
 use crate::dma::Retired;
 use crate::matmul::{MatMul, Values};
 use crate::queue::{
@@ -74,6 +75,8 @@ struct Progress {
     reason: String,
     /// Why the CPU must do it; `None` while the card does.
     moved: Option<String>,
+    /// How the card sees it; `None` where it need not look.
+    shape: Option<Shape>,
     predicted: u64,
     cycles: u64,
     micros: f64,
@@ -173,6 +176,7 @@ impl DeviceBackend {
             let mut progress = Progress {
                 reason: "the card was asked for".into(),
                 moved: down.clone(),
+                shape: None,
                 predicted: 0,
                 cycles: 0,
                 micros: 0.0,
@@ -195,6 +199,7 @@ impl DeviceBackend {
                 if let Some(why) = came_dense(job, &shape) {
                     progress.reason = format!("{}; {why}", progress.reason);
                 }
+                progress.shape = Some(shape);
             }
             list.push(progress);
         }
@@ -205,14 +210,11 @@ impl DeviceBackend {
     fn cut(&mut self, jobs: &[MatMul<'_>], progress: &mut [Progress]) -> VecDeque<Vec<Piece>> {
         let mut batches = VecDeque::new();
         let (mut batch, mut commands, mut bytes) = (Vec::new(), 0, 0);
-        for (index, job) in jobs
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| progress[*index].moved.is_none())
-            .collect::<Vec<_>>()
-        {
+        for (index, job) in jobs.iter().enumerate() {
+            let (None, Some(shape)) = (&progress[index].moved, progress[index].shape) else {
+                continue;
+            };
             let plans = &mut self.plans;
-            let shape = self.streams.shape(job, &self.config);
             let Some(list) = pieces(index, shape, &self.config, |shape| plans.tiling(shape).0)
             else {
                 progress[index].moved = Some(format!(

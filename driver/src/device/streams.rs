@@ -62,13 +62,9 @@ pub(super) fn came_dense(job: &MatMul<'_>, shape: &Shape) -> Option<&'static str
 
 /// Format of the streams of an encoding, if the card has the datapaths for it.
 fn stream(encoding: &Encoding, config: &Config) -> Option<StreamFormat> {
-    let has = config.datapaths;
-    let blocks = encoding.blocks.is_some() && has.blocks;
+    let blocks = encoding.blocks.is_some() && config.datapaths.blocks;
     let stream = encoding.view().stream_format(config.rows, blocks)?;
-    let known = (stream.bits == 8 || has.narrow)
-        && (!stream.two_four || has.two_four)
-        && (stream.group_tiles == 0 || has.groups);
-    (known && !stream.is_plain()).then_some(stream)
+    (stream.runs_on(&config.datapaths) && !stream.is_plain()).then_some(stream)
 }
 
 /// Tiles of the weights that are not zero.

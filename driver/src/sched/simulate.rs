@@ -9,7 +9,7 @@ use isa::format::OutputFormat;
 
 use super::port::share;
 use super::timing::Timing;
-use crate::compile::tile_cycles;
+use crate::compile::{least_cycles, tile_cycles};
 
 /// What keeps commands from their engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,6 @@ pub struct Trace {
     /// When each command had ended.
     pub ended: Vec<f64>,
 }
-
-/// Fewest cycles of a tile: the accumulators take no row again earlier.
-const LEAST_TILE: f64 = 4.0;
 
 /// Amounts below this are rounding errors.
 const TINY: f64 = 1e-6;
@@ -327,8 +324,9 @@ impl<'a> Machine<'a> {
             && let Some(index) = self.take(1)
             && let Operation::Gemm(gemm) = &self.commands[index].operation
         {
-            let weights = tile_cycles(&gemm.stream(), self.config);
-            let rows = f64::from(gemm.m).max(weights).max(LEAST_TILE);
+            let stream = gemm.stream();
+            let weights = tile_cycles(&stream, self.config);
+            let rows = f64::from(gemm.m).max(least_cycles(&stream, self.config));
             let amount = rows * f64::from(gemm.k_tiles);
             let reads = gemm.accumulate == 1 || gemm.k_tiles > 1;
             let bank = reads.then(|| u32::from(gemm.acc_row) / (self.config.acc_rows / 2));

@@ -4,6 +4,8 @@
 //! in a cycle: two rows of `cols`. What belongs together (a step of weights, a row of scales) takes
 //! whole units, so one multiplexer that moves by units takes every format apart.
 
+use crate::config::Datapaths;
+
 /// What follows each other in a stream.
 ///
 /// For each stored tile of K:
@@ -48,6 +50,14 @@ impl StreamFormat {
     /// Whether this is plain int8, which every card takes.
     pub fn is_plain(&self) -> bool {
         *self == Self::PLAIN
+    }
+
+    /// Whether a card with these datapaths takes the stream.
+    pub const fn runs_on(&self, has: &Datapaths) -> bool {
+        (self.bits == 8 || has.narrow)
+            && (!self.two_four || has.two_four)
+            && (!self.blocks || has.blocks)
+            && (self.group_tiles == 0 || has.groups)
     }
 
     /// Values of K that a tile of an array of `rows` rows covers.
