@@ -4,15 +4,15 @@
 
 mod encoded;
 
-use encoded::{Numbers, Recipe};
+use encoded::{Numbers, Recipe, percent, widen};
 use isa::config::{Config, Datapaths};
 use isa::format::OutputFormat;
-use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
+use isa::numerics::gemm_i8;
 use proptest::prelude::*;
 use systole::backend::{Backend, Place};
 use systole::cpu::CpuBackend;
 use systole::device::{DeviceBackend, Options};
-use systole::matmul::{Finish, MatMul, Rhs, Values, Weights};
+use systole::matmul::{Finish, MatMul, Rhs, Weights};
 use systole::transport::{ModelTransport, Transport};
 
 fn backend(card: Box<dyn Transport>) -> DeviceBackend {
@@ -20,59 +20,18 @@ fn backend(card: Box<dyn Transport>) -> DeviceBackend {
     DeviceBackend::new(card, cpu, Options::default()).expect("the card starts")
 }
 
-fn widen(values: Values) -> Vec<i32> {
-    match values {
-        Values::I32(values) => values,
-        Values::I16(values) => values.into_iter().map(i32::from).collect(),
-        Values::I8(values) => values.into_iter().map(i32::from).collect(),
-    }
-}
-
 /// Runs a product in all formats of results, twice each, so that kept weights are used again.
 fn check(backend: &mut DeviceBackend, recipe: &Recipe) {
-    let mut numbers = Numbers(recipe.seed);
-    let Recipe { m, k, n, .. } = *recipe;
-    let encoding = recipe.encoding(&mut numbers);
-    let a = recipe.left(&mut numbers);
-    let dense = encoding.dense().expect("the parts fit each other");
-    let mut sums = vec![0; m * n];
-    gemm_i8(m, k, n, &a, &dense, &mut sums);
-    let mut dyadic = || Dyadic {
-        multiplier: numbers.next() as u16,
-        shift: 8 + (numbers.next() % 12) as u8,
-    };
-    let rows: Vec<_> = (0..m).map(|_| dyadic()).collect();
-    let columns: Vec<_> = (0..n)
-        .map(|column| ColumnParam {
-            scale: dyadic(),
-            bias: 100 - column as i32,
-        })
-        .collect();
-    let weights = Weights::encoded(encoding).expect("the parts fit each other");
-    let jobs: Vec<MatMul<'_>> = OutputFormat::ALL
-        .into_iter()
-        .chain(OutputFormat::ALL)
-        .map(|format| MatMul {
-            name: "case",
-            m,
-            k,
-            n,
-            a: &a,
-            b: Rhs::Kept(&weights),
-            finish: match format {
-                OutputFormat::I32 => Finish::Raw,
-                _ => Finish::Requantize {
-                    rows: &rows,
-                    columns: &columns,
-                    format,
-                },
-            },
-        })
+    let product = recipe.product();
+    let formats = OutputFormat::ALL.into_iter().chain(OutputFormat::ALL);
+    let jobs: Vec<MatMul<'_>> = formats
+        .map(|format| product.job(&product.weights, format))
         .collect();
     let outcomes = backend.run(&jobs).expect("the products run");
-    let zero = a.iter().all(|value| *value == 0);
+    let zero = product.a.iter().all(|value| *value == 0);
     // Such a weight would be another on a card that packs products.
-    let lowest = backend.config().datapaths.packed_products && dense.contains(&i8::MIN);
+    let lowest =
+        backend.config().datapaths.packed_products && product.weights.values().contains(&i8::MIN);
     for (job, outcome) in jobs.iter().zip(outcomes) {
         let place = if zero || lowest {
             Place::Cpu
@@ -84,25 +43,19 @@ fn check(backend: &mut DeviceBackend, recipe: &Recipe) {
             "{recipe:?}: {}",
             outcome.report.reason
         );
-        let expected: Vec<i32> = (0..m * n)
-            .map(|at| requantize(sums[at], rows[at / n], columns[at % n], job.format()))
-            .collect();
-        let got = widen(outcome.values);
+        let expected = product.expected(job.format());
+        let got = widen(&outcome.values);
         let first = got
             .iter()
             .zip(&expected)
             .position(|(got, want)| got != want);
         assert_eq!(
             (first, got.len()),
-            (None, m * n),
+            (None, recipe.m * recipe.n),
             "{:?} {recipe:?}",
             job.format()
         );
     }
-}
-
-fn percent() -> impl Strategy<Value = u32> {
-    prop_oneof![1 => Just(0u32), 1 => Just(100u32), 4 => 0u32..=100]
 }
 
 /// Products of many shapes; blocks have that of a tile, or any other.
@@ -250,7 +203,7 @@ fn weights_of_another_shape_are_read_in_that_of_the_product() {
             };
             let outcome = backend.run(&[job]).expect("the product runs").remove(0);
             assert_eq!(outcome.report.place, Place::Device);
-            assert_eq!(widen(outcome.values), expected, "{k}x{n}");
+            assert_eq!(widen(&outcome.values), expected, "{k}x{n}");
         }
     }
 }
@@ -453,20 +406,9 @@ mod verilated {
 
     /// What the card counted of a product, by name, and the cycles.
     fn run(recipe: &Recipe, memory: MemoryOptions) -> (impl Fn(&str) -> u64, u64) {
-        let mut numbers = Numbers(recipe.seed);
-        let encoding = recipe.encoding(&mut numbers);
-        let a = recipe.left(&mut numbers);
-        let weights = Weights::encoded(encoding).expect("the parts fit each other");
+        let product = recipe.product();
         let mut card = card(&Config::default(), memory);
-        let job = MatMul {
-            name: "measured",
-            m: recipe.m,
-            k: recipe.k,
-            n: recipe.n,
-            a: &a,
-            b: Rhs::Kept(&weights),
-            finish: Finish::Raw,
-        };
+        let job = product.job(&product.weights, OutputFormat::I32);
         let outcome = card.run(&[job]).expect("the product runs").remove(0);
         let counters = card.counters().0.clone();
         let counted = move |name: &str| {

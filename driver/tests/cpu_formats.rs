@@ -3,85 +3,32 @@
 
 mod encoded;
 
-use encoded::{Numbers, Recipe};
+use encoded::{Numbers, Recipe, percent, widen};
 use isa::format::OutputFormat;
-use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
+use isa::numerics::gemm_i8;
 use isa::weights::code_range;
 use proptest::prelude::*;
 use systole::cpu::{CpuBackend, Kernels};
 use systole::encoding::Encoding;
-use systole::matmul::{Finish, Layout, MatMul, Rhs, Values, Weights};
+use systole::matmul::{Finish, Layout, MatMul, Rhs, Weights};
 
-/// Checks of a recipe.
-trait Checked {
-    fn check(&self);
-}
-
-impl Checked for Recipe {
-    /// Runs the product with every set of kernels, raw and requantised, as an encoding and as the
-    /// dense matrix that it means.
-    fn check(&self) {
-        let mut numbers = Numbers(self.seed);
-        let (m, k, n) = (self.m, self.k, self.n);
-        let encoding = self.encoding(&mut numbers);
-        let a = self.left(&mut numbers);
-        let dense = encoding.dense().expect("the parts fit each other");
-        let mut sums = vec![0; m * n];
-        gemm_i8(m, k, n, &a, &dense, &mut sums);
-        let mut dyadic = || Dyadic {
-            multiplier: numbers.next() as u16,
-            shift: 8 + (numbers.next() % 12) as u8,
-        };
-        let rows: Vec<_> = (0..m).map(|_| dyadic()).collect();
-        let columns: Vec<_> = (0..n)
-            .map(|column| ColumnParam {
-                scale: dyadic(),
-                bias: 100 - column as i32,
-            })
-            .collect();
-        let encoded = Weights::encoded(encoding).expect("the parts fit each other");
-        let plain = Weights::new(k, n, Layout::RowMajor, dense);
-        for kernels in Kernels::available() {
-            let mut backend = CpuBackend::with_kernels(3, kernels);
-            for format in OutputFormat::ALL {
-                let finish = match format {
-                    OutputFormat::I32 => Finish::Raw,
-                    _ => Finish::Requantize {
-                        rows: &rows,
-                        columns: &columns,
-                        format,
-                    },
-                };
-                let jobs = [&encoded, &plain].map(|weights| MatMul {
-                    name: "case",
-                    m,
-                    k,
-                    n,
-                    a: &a,
-                    b: Rhs::Kept(weights),
-                    finish,
-                });
-                let expected: Vec<i32> = (0..m * n)
-                    .map(|at| requantize(sums[at], rows[at / n], columns[at % n], format))
-                    .collect();
-                for values in backend.run(&jobs).expect("shapes fit") {
-                    assert_eq!(widen(&values), expected, "{} {self:?}", kernels.name());
-                }
+/// Runs the product with every set of kernels, raw and requantised, as an encoding and as the dense
+/// matrix that it means.
+fn check(recipe: &Recipe) {
+    let product = recipe.product();
+    let encoded = &product.weights;
+    let (k, n) = (recipe.k, recipe.n);
+    let plain = Weights::new(k, n, Layout::RowMajor, encoded.values().to_vec());
+    for kernels in Kernels::available() {
+        let mut backend = CpuBackend::with_kernels(3, kernels);
+        for format in OutputFormat::ALL {
+            let jobs = [encoded, &plain].map(|weights| product.job(weights, format));
+            let expected = product.expected(format);
+            for values in backend.run(&jobs).expect("shapes fit") {
+                assert_eq!(widen(&values), expected, "{} {recipe:?}", kernels.name());
             }
         }
     }
-}
-
-fn widen(values: &Values) -> Vec<i32> {
-    match values {
-        Values::I32(values) => values.clone(),
-        Values::I16(values) => values.iter().map(|value| i32::from(*value)).collect(),
-        Values::I8(values) => values.iter().map(|value| i32::from(*value)).collect(),
-    }
-}
-
-fn percent() -> impl Strategy<Value = u32> {
-    prop_oneof![1 => Just(0u32), 1 => Just(100u32), 4 => 0u32..=100]
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
@@ -124,7 +71,7 @@ proptest! {
 
     #[test]
     fn any_encoding_gives_the_integers_of_what_it_means(recipe in recipe()) {
-        recipe.check();
+        check(&recipe);
     }
 }
 
@@ -140,7 +87,7 @@ fn every_width_in_every_combination() {
                     Some((4, 16, 100)),
                 ] {
                     for m in [1, 2, 17] {
-                        Recipe {
+                        check(&Recipe {
                             m,
                             k: 203,
                             n: 37,
@@ -151,8 +98,7 @@ fn every_width_in_every_combination() {
                             blocks,
                             dead: (10, 8, 20),
                             seed: u64::from(bits),
-                        }
-                        .check();
+                        });
                     }
                 }
             }
@@ -164,7 +110,7 @@ fn every_width_in_every_combination() {
 #[test]
 fn threads_share_encoded_weights() {
     for (group, sparse, blocks) in [(0, false, None), (64, true, Some((8, 16, 80)))] {
-        Recipe {
+        check(&Recipe {
             m: 150,
             k: 1101,
             n: 50,
@@ -175,8 +121,7 @@ fn threads_share_encoded_weights() {
             blocks,
             dead: (30, 16, 30),
             seed: 9,
-        }
-        .check();
+        });
     }
 }
 

@@ -1,7 +1,13 @@
 //! Products with encoded weights, drawn from recipes.
 
+#![allow(dead_code, reason = "every test file uses a part")]
+
+use isa::format::OutputFormat;
+use isa::numerics::{ColumnParam, Dyadic, gemm_i8, requantize};
 use isa::weights::code_range;
+use proptest::prelude::*;
 use systole::encoding::{BlockMap, Encoding};
+use systole::matmul::{Finish, MatMul, Rhs, Values, Weights};
 
 /// Numbers that look random, the same for the same seed.
 pub struct Numbers(pub u64);
@@ -136,4 +142,92 @@ impl Recipe {
         }
         a
     }
+}
+
+/// A product with everything that any format of its result needs.
+pub struct Product {
+    m: usize,
+    /// Activations.
+    pub a: Vec<i8>,
+    /// Weights as the recipe has them.
+    pub weights: Weights,
+    sums: Vec<i32>,
+    rows: Vec<Dyadic>,
+    columns: Vec<ColumnParam>,
+}
+
+impl Recipe {
+    /// Draws the product.
+    pub fn product(&self) -> Product {
+        let mut numbers = Numbers(self.seed);
+        let (m, k, n) = (self.m, self.k, self.n);
+        let encoding = self.encoding(&mut numbers);
+        let a = self.left(&mut numbers);
+        let weights = Weights::encoded(encoding).expect("the parts fit each other");
+        let mut sums = vec![0; m * n];
+        gemm_i8(m, k, n, &a, weights.values(), &mut sums);
+        let mut dyadic = || Dyadic {
+            multiplier: numbers.next() as u16,
+            shift: 8 + (numbers.next() % 12) as u8,
+        };
+        let rows = (0..m).map(|_| dyadic()).collect();
+        let columns = (0..n)
+            .map(|column| ColumnParam {
+                scale: dyadic(),
+                bias: 100 - column as i32,
+            })
+            .collect();
+        Product {
+            m,
+            a,
+            weights,
+            sums,
+            rows,
+            columns,
+        }
+    }
+}
+
+impl Product {
+    /// The product with weights of its own or others, which must be of its shape.
+    pub fn job<'a>(&'a self, weights: &'a Weights, format: OutputFormat) -> MatMul<'a> {
+        MatMul {
+            name: "case",
+            m: self.m,
+            k: weights.k(),
+            n: weights.n(),
+            a: &self.a,
+            b: Rhs::Kept(weights),
+            finish: match format {
+                OutputFormat::I32 => Finish::Raw,
+                _ => Finish::Requantize {
+                    rows: &self.rows,
+                    columns: &self.columns,
+                    format,
+                },
+            },
+        }
+    }
+
+    /// The integers by definition: those of the dense matrix that the weights mean.
+    pub fn expected(&self, format: OutputFormat) -> Vec<i32> {
+        let n = self.columns.len();
+        let sums = self.sums.iter().enumerate();
+        sums.map(|(at, sum)| requantize(*sum, self.rows[at / n], self.columns[at % n], format))
+            .collect()
+    }
+}
+
+/// Values of any format.
+pub fn widen(values: &Values) -> Vec<i32> {
+    match values {
+        Values::I32(values) => values.clone(),
+        Values::I16(values) => values.iter().map(|value| i32::from(*value)).collect(),
+        Values::I8(values) => values.iter().map(|value| i32::from(*value)).collect(),
+    }
+}
+
+/// Percent, none and all often.
+pub fn percent() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0u32), 1 => Just(100u32), 4 => 0u32..=100]
 }
