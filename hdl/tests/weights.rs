@@ -184,6 +184,8 @@ struct Step {
 struct Tile {
     base: u64,
     steps: Vec<Step>,
+    /// Things that it holds, each of which is taken in a cycle of its own.
+    actions: u64,
 }
 
 /// The array and the depth of the buffer in rows.
@@ -211,6 +213,7 @@ impl Shape {
                 (_, true) => number == 0 || header & HEADER_SCALES != 0,
                 (tiles, false) => number.is_multiple_of(tiles as usize),
             };
+            let mut actions = u64::from(stream.format.blocks) + u64::from(due);
             if due {
                 reader.scales(&mut scales);
             }
@@ -226,7 +229,9 @@ impl Shape {
                 if stream.format.two_four && within == 0 {
                     let together = (self.rows / 2 - step).min(INDEX_STEPS as usize);
                     reader.indices(together as u32, &mut indices);
+                    actions += 1;
                 }
+                actions += 1;
                 let mut codes = vec![0; width];
                 reader.codes(&mut codes);
                 let scale =
@@ -251,51 +256,10 @@ impl Shape {
             Tile {
                 base: (stream.act_row + place * stream.act_stride) & 0xff_ffff,
                 steps,
+                actions,
             }
         };
         (0..stream.tiles).map(tile).collect()
-    }
-
-    /// Cycles in which something of the stream is taken.
-    fn actions(&self, memory: &[u8], stream: &Stream) -> u64 {
-        let steps = self.rows / 2;
-        let mut per_tile = steps as u64;
-        if stream.format.two_four {
-            per_tile += steps.div_ceil(INDEX_STEPS as usize) as u64;
-        }
-        let mut total = per_tile * stream.tiles as u64;
-        if stream.format.blocks {
-            total += stream.tiles as u64;
-        }
-        if stream.format.group_tiles != 0 {
-            // Counted where the decoder finds scales.
-            let row_bytes = 2 * self.cols;
-            let bytes = &memory[stream.row * row_bytes..][..stream.rows * row_bytes];
-            let mut reader = StreamReader::new(stream.format, self.cols as u32, bytes);
-            for number in 0..stream.tiles {
-                let header = if stream.format.blocks {
-                    reader.header()
-                } else {
-                    0
-                };
-                let due = match stream.format.blocks {
-                    true => number == 0 || header & HEADER_SCALES != 0,
-                    false => number.is_multiple_of(stream.format.group_tiles as usize),
-                };
-                if due {
-                    total += 1;
-                    reader.scales(&mut vec![0; self.cols]);
-                }
-                let mut indices = vec![0; 8 * self.cols];
-                for step in 0..steps {
-                    if stream.format.two_four && step % 4 == 0 {
-                        reader.indices((steps - step).min(4) as u32, &mut indices);
-                    }
-                    reader.codes(&mut vec![0; 2 * self.cols]);
-                }
-            }
-        }
-        total
     }
 
     fn random(&self, rng: &mut Rng) -> Stream {
@@ -472,7 +436,8 @@ impl Shape {
                 &mut rng,
                 100,
             );
-            let actions = self.actions(&memory, &stream);
+            let tiles = self.tiles(&memory, &stream);
+            let actions: u64 = tiles.iter().map(|tile| tile.actions).sum();
             let latency = step_latency(&self.datapaths) as u64;
             let expected = 4 + actions + latency;
             assert_eq!(cycles, expected, "{actions} actions of {stream:?}");
