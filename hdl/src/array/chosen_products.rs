@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use super::PAIR_BITS;
+use super::{PAIR_BITS, PairSums};
 
 /// As [`Products`](super::Products), but each weight multiplies that one of four lanes which the
 /// index beside it names: two of four rows of a matrix in which the others are zero.
@@ -53,11 +53,7 @@ pub struct ChosenProducts {
     active_index: DFF<Bits<8>>,
     bit: Vec<Signal<Local, Bits<5>>>,
     operand: Vec<DFF<Signed<8>>>,
-    coefficient: Vec<Signal<Local, Signed<8>>>,
-    wide: Vec<Signal<Local, Signed<32>>>,
-    product: Vec<DFF<Signed<16>>>,
-    upper: Vec<Signal<Local, Signed<PAIR_BITS>>>,
-    pair: Vec<DFF<Signed<PAIR_BITS>>>,
+    sums: PairSums,
 }
 
 impl Default for ChosenProducts {
@@ -78,11 +74,7 @@ impl Default for ChosenProducts {
             active_index: Default::default(),
             bit: (0..4).map(|_| Signal::default()).collect(),
             operand: (0..4).map(|_| DFF::default()).collect(),
-            coefficient: (0..4).map(|_| Signal::default()).collect(),
-            wide: (0..4).map(|_| Signal::default()).collect(),
-            product: (0..4).map(|_| DFF::default()).collect(),
-            upper: (0..2).map(|_| Signal::default()).collect(),
-            pair: (0..2).map(|_| DFF::default()).collect(),
+            sums: Default::default(),
         }
     }
 }
@@ -112,18 +104,12 @@ impl Logic for ChosenProducts {
             self.operand[i].clock.next = self.clock.val();
             self.operand[i].d.next =
                 signed_cast(self.act.val().get_bits::<8>(self.bit[i].val().index()));
-            self.coefficient[i].next = signed_cast(self.active.q.val().get_bits::<8>(i * 8));
-            self.wide[i].next = signed_bit_cast::<16, 8>(self.operand[i].q.val())
-                * signed_bit_cast::<16, 8>(self.coefficient[i].val());
-            self.product[i].clock.next = self.clock.val();
-            self.product[i].d.next = self.wide[i].val().get_bits::<16>(0);
+            self.sums.factor[i].next = self.operand[i].q.val();
         }
+        self.sums.clock.next = self.clock.val();
+        self.sums.coefficient.next = self.active.q.val();
         for c in 0..2usize {
-            self.pair[c].clock.next = self.clock.val();
-            self.upper[c].next = signed_bit_cast::<PAIR_BITS, 16>(self.product[c].q.val());
-            self.pair[c].d.next =
-                self.upper[c].val() + signed_bit_cast::<PAIR_BITS, 16>(self.product[c + 2].q.val());
-            self.sum[c].next = self.pair[c].q.val();
+            self.sum[c].next = self.sums.sum[c].val();
         }
     }
 }

@@ -7,6 +7,7 @@ mod edge;
 mod kind;
 mod mesh;
 mod packed_products;
+mod pair_sums;
 mod products;
 
 pub use cell::Cell;
@@ -16,6 +17,7 @@ pub use edge::{LeftEdge, TopEdge};
 pub use kind::Kind;
 pub use mesh::Mesh;
 pub use packed_products::PackedProducts;
+pub use pair_sums::PairSums;
 pub use products::Products;
 
 /// Width of the sum of two products of int8.

@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use super::PAIR_BITS;
+use super::{PAIR_BITS, PairSums};
 
 /// Four weights of two rows and two columns, and per column the sum of both rows' products.
 ///
@@ -28,8 +28,7 @@ use super::PAIR_BITS;
 ///   on. Both in one cycle are legal: the swap takes what was kept before.
 /// * `sum[c]`, two cycles after `act`: product of row 0 plus product of row 1.
 ///
-/// Products have a register, and their sum too, so that at most one carry chain follows a
-/// multiplier. Nothing is chosen here: `index` and its marks mean nothing.
+/// Nothing is chosen here: `index` and its marks mean nothing.
 #[derive(LogicBlock)]
 pub struct Products {
     /// Clock.
@@ -52,12 +51,7 @@ pub struct Products {
     pub sum: Vec<Signal<Out, Signed<PAIR_BITS>>>,
     shadow: DFF<Bits<32>>,
     active: DFF<Bits<32>>,
-    factor: Vec<Signal<Local, Signed<8>>>,
-    coefficient: Vec<Signal<Local, Signed<8>>>,
-    wide: Vec<Signal<Local, Signed<32>>>,
-    product: Vec<DFF<Signed<16>>>,
-    upper: Vec<Signal<Local, Signed<PAIR_BITS>>>,
-    pair: Vec<DFF<Signed<PAIR_BITS>>>,
+    sums: PairSums,
 }
 
 impl Default for Products {
@@ -74,12 +68,7 @@ impl Default for Products {
             sum: (0..2).map(|_| Signal::default()).collect(),
             shadow: Default::default(),
             active: Default::default(),
-            factor: (0..2).map(|_| Signal::default()).collect(),
-            coefficient: (0..4).map(|_| Signal::default()).collect(),
-            wide: (0..4).map(|_| Signal::default()).collect(),
-            product: (0..4).map(|_| DFF::default()).collect(),
-            upper: (0..2).map(|_| Signal::default()).collect(),
-            pair: (0..2).map(|_| DFF::default()).collect(),
+            sums: Default::default(),
         }
     }
 }
@@ -94,23 +83,15 @@ impl Logic for Products {
         if self.swap.val() {
             self.active.d.next = self.shadow.q.val();
         }
+        self.sums.clock.next = self.clock.val();
+        self.sums.coefficient.next = self.active.q.val();
         for r in 0..2usize {
-            self.factor[r].next = signed_cast(self.act.val().get_bits::<8>(r * 8));
             for c in 0..2usize {
-                self.coefficient[r * 2 + c].next =
-                    signed_cast(self.active.q.val().get_bits::<8>(r * 16 + c * 8));
-                self.wide[r * 2 + c].next = signed_bit_cast::<16, 8>(self.factor[r].val())
-                    * signed_bit_cast::<16, 8>(self.coefficient[r * 2 + c].val());
-                self.product[r * 2 + c].clock.next = self.clock.val();
-                self.product[r * 2 + c].d.next = self.wide[r * 2 + c].val().get_bits::<16>(0);
+                self.sums.factor[r * 2 + c].next = signed_cast(self.act.val().get_bits::<8>(r * 8));
             }
         }
         for c in 0..2usize {
-            self.pair[c].clock.next = self.clock.val();
-            self.upper[c].next = signed_bit_cast::<PAIR_BITS, 16>(self.product[c].q.val());
-            self.pair[c].d.next =
-                self.upper[c].val() + signed_bit_cast::<PAIR_BITS, 16>(self.product[c + 2].q.val());
-            self.sum[c].next = self.pair[c].q.val();
+            self.sum[c].next = self.sums.sum[c].val();
         }
     }
 }
