@@ -92,6 +92,18 @@ pub fn venv_program(name: &str) -> PathBuf {
     tools().join("venv/bin").join(name)
 }
 
+/// A call of a program that a wheel offers as a function of its arguments.
+///
+/// The scripts that pip writes beside Python name the folder of the project that installed them,
+/// and end with "no such file" once it moves.
+pub fn python_tool(module: &str, function: &str) -> Command {
+    let mut command = Command::new(venv_program("python"));
+    command.arg("-c").arg(format!(
+        "import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))"
+    ));
+    command
+}
+
 /// Installs a set of tools, unless it is there.
 pub fn install(set: &ToolSet) -> Result<()> {
     if set.is_installed() {

