@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use isa::config::Config;
 use isa::weights::{Encoded, SCALE_UNITS, StreamFormat};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::shape::Geometry;
 
@@ -69,17 +70,24 @@ impl Panels {
         (panels, bytes)
     }
 
-    /// Streams as long as they are on average: what a cut costs is foreseen by them, before anything
-    /// is packed.
+    /// Streams of tiles that are stored here and there: what a cut costs is foreseen by them, before
+    /// anything is packed. Streams that are all equally long would flatter cuts that wait for the
+    /// longest of a few.
     pub(super) fn foreseen(geometry: &Geometry, config: &Config) -> Arc<Self> {
-        let share = geometry.shape.stored_share(config);
-        let mut owed = 0.0;
+        let mut left = u64::from(geometry.k_tiles) * u64::from(geometry.n_tiles);
+        let mut owed = (left as f64 * geometry.shape.stored_share(config)).round() as u64;
+        // Each tile is stored with the share of those that are still owed among those that are
+        // left, so that in the end it is as many as there are. Every cut asks for the tiles in the
+        // same order and gets the same ones.
+        let mut stored = || {
+            let stored = xxh3_64(&left.to_le_bytes()) % left < owed;
+            left -= 1;
+            owed -= u64::from(stored);
+            stored
+        };
         Arc::new(Self::place(geometry, config, |_, tiles| {
-            // What rounding left out of one stream is made good in a later one.
-            let exact = tiles.len() as f64 * share + owed;
-            let stored = exact.round().clamp(0.0, tiles.len() as f64);
-            owed = exact - stored;
-            let bytes = stored * geometry.shape.tile_bytes(config);
+            let stored = tiles.filter(|_| stored()).count();
+            let bytes = stored as f64 * geometry.shape.tile_bytes(config);
             (bytes.ceil() as usize, stored as u32)
         }))
     }
@@ -138,4 +146,47 @@ pub(crate) fn tile_cycles(stream: &StreamFormat, config: &Config) -> f64 {
 /// accumulators take no row again earlier.
 pub(crate) fn least_cycles(stream: &StreamFormat, config: &Config) -> f64 {
     tile_cycles(stream, config).max(4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use isa::format::OutputFormat;
+
+    use super::*;
+    use crate::compile::{Shape, Tiling, candidates};
+
+    /// Tiles of each tile of N that a cut foresees.
+    fn columns(shape: &Shape, tiling: Tiling, config: &Config) -> Vec<u32> {
+        let geometry = Geometry::new(*shape, tiling, config);
+        let panels = Panels::foreseen(&geometry, config);
+        let chunks = geometry.k_tiles.div_ceil(tiling.chunk);
+        let tiles = |tile, chunk| panels.segment(tile, chunk).tiles;
+        (0..geometry.n_tiles)
+            .map(|tile| (0..chunks).map(|chunk| tiles(tile, chunk)).sum())
+            .collect()
+    }
+
+    #[test]
+    fn every_cut_foresees_the_same_uneven_streams() {
+        let config = Config::default();
+        let stream = StreamFormat {
+            blocks: true,
+            ..StreamFormat::PLAIN
+        };
+        for stored in [0, 1, 307, 1023, 1024] {
+            let shape = Shape {
+                stream,
+                stored: Some(stored),
+                ..Shape::plain(256, 1024, 256, OutputFormat::I32)
+            };
+            let cuts: Vec<_> = candidates(&shape, &config)
+                .into_iter()
+                .map(|tiling| columns(&shape, tiling, &config))
+                .collect();
+            assert!(cuts.len() > 1 && cuts.iter().all(|cut| *cut == cuts[0]));
+            assert_eq!(cuts[0].iter().sum::<u32>(), stored);
+            let even = cuts[0].iter().all(|tiles| *tiles == cuts[0][0]);
+            assert_eq!(even, stored.is_multiple_of(1024), "{:?}", cuts[0]);
+        }
+    }
 }
