@@ -102,11 +102,15 @@ impl Recipe {
         };
         let blocks = self.blocks.map(|(rows, columns, percent)| {
             let count = k.div_ceil(rows) * n.div_ceil(columns);
+            // As many as asked for, one more or less where that is no whole number.
+            let zero = (count * percent as usize + numbers.next() as usize % 100) / 100;
+            let mut order: Vec<usize> = (0..count).collect();
+            for at in (1..count).rev() {
+                order.swap(at, numbers.next() as usize % (at + 1));
+            }
             let mut bitmap = vec![0; count.div_ceil(8)];
-            for block in 0..count {
-                if !numbers.chance(percent) {
-                    bitmap[block / 8] |= 1 << (block % 8);
-                }
+            for block in &order[zero..] {
+                bitmap[block / 8] |= 1 << (block % 8);
             }
             BlockMap {
                 k: rows,
