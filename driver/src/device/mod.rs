@@ -36,7 +36,7 @@ use compact::{Left, compact};
 use piece::{MOST_BYTES, MOST_COMMANDS, Piece, pieces};
 use plans::Plans;
 use programs::Sent;
-use streams::came_dense;
+use streams::came_otherwise;
 
 pub use counters::Counters;
 pub use options::{Options, Policy, Waiting};
@@ -196,7 +196,7 @@ impl DeviceBackend {
                         Place::Cpu => progress.moved = Some(choice.reason),
                     }
                 }
-                if let Some(why) = came_dense(job, &shape) {
+                if let Some(why) = came_otherwise(job, &shape, &self.config) {
                     progress.reason = format!("{}; {why}", progress.reason);
                 }
                 progress.shape = Some(shape);

@@ -47,17 +47,30 @@ impl Streams {
     }
 }
 
-/// Why encoded weights came as plain int8, if they did.
-pub(super) fn came_dense(job: &MatMul<'_>, shape: &Shape) -> Option<&'static str> {
+/// Why encoded weights came in another format than theirs, if they did.
+pub(super) fn came_otherwise(job: &MatMul<'_>, shape: &Shape, config: &Config) -> Option<String> {
     let encoding = job.encoding()?;
-    let special = encoding.bits < 8
-        || encoding.group != 0
-        || encoding.indices.is_some()
-        || encoding.blocks.is_some();
-    (special && shape.stream.is_plain()).then_some(
-        "its weights come as the dense int8 that they mean, for the card has no datapath, or no room, \
-         for their format",
-    )
+    let has_blocks = encoding.blocks.is_some();
+    let dense = "its weights come as the dense int8 that they mean, for";
+    let Some(wanted) = encoding.view().stream_format(config.rows, has_blocks) else {
+        let group = encoding.group;
+        return Some(format!(
+            "{dense} a tile of the card's array covers more values of K than the {group} that share \
+             a scale"
+        ));
+    };
+    if wanted == shape.stream {
+        return None;
+    }
+    let lacks = wanted.lacks(&config.datapaths);
+    Some(match lacks.unpacks() {
+        // What it takes is another format than plain int8, but for the blocks.
+        true if !shape.stream.is_plain() => {
+            "its zero blocks come as zeros, for the card does not have the datapath blocks".into()
+        }
+        true => format!("{dense} the card does not have the datapath {lacks}"),
+        false => format!("{dense} the card's buffers have no room for their format"),
+    })
 }
 
 /// Format of the streams of an encoding, if the card has the datapaths for it.
@@ -80,4 +93,55 @@ fn stored_tiles(encoding: &Encoding, shape: &Shape, config: &Config) -> u32 {
             tiles.clone().filter(holds).count() as u32
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matmul::{Finish, Weights};
+
+    /// Four bits, with scales of 128 values of K.
+    fn grouped(k: usize) -> Encoding {
+        Encoding {
+            k,
+            n: 16,
+            bits: 4,
+            codes: vec![1; k * 16],
+            indices: None,
+            group: 128,
+            scales: vec![8; k.div_ceil(128) * 16],
+            blocks: None,
+        }
+    }
+
+    #[test]
+    fn a_format_without_room_says_so() {
+        let weights = Weights::encoded(grouped(256)).expect("a good matrix");
+        let a = [1; 256];
+        let job = MatMul {
+            name: "job",
+            m: 1,
+            k: 256,
+            n: 16,
+            a: &a,
+            b: Rhs::Kept(&weights),
+            finish: Finish::Raw,
+        };
+        let why = |wgt_rows: u32| {
+            let config = Config {
+                wgt_rows,
+                ..Config::default()
+            };
+            config.check().expect("a card can have it");
+            let shape = Streams::default().shape(&job, &config);
+            came_otherwise(&job, &shape, &config)
+        };
+        assert_eq!(why(Config::default().wgt_rows), None);
+        // Room for three tiles, and a group of scales takes eight.
+        let said = why(16).expect("it comes as plain int8");
+        assert!(
+            said.ends_with("the card's buffers have no room for their format"),
+            "{said}"
+        );
+    }
 }

@@ -54,10 +54,18 @@ impl StreamFormat {
 
     /// Whether a card with these datapaths takes the stream.
     pub const fn runs_on(&self, has: &Datapaths) -> bool {
-        (self.bits == 8 || has.narrow)
-            && (!self.two_four || has.two_four)
-            && (!self.blocks || has.blocks)
-            && (self.group_tiles == 0 || has.groups)
+        !self.lacks(has).unpacks()
+    }
+
+    /// What the stream needs of a card and one with these datapaths does not have.
+    pub const fn lacks(&self, has: &Datapaths) -> Datapaths {
+        Datapaths {
+            narrow: self.bits < 8 && !has.narrow,
+            groups: self.group_tiles != 0 && !has.groups,
+            two_four: self.two_four && !has.two_four,
+            blocks: self.blocks && !has.blocks,
+            packed_products: false,
+        }
     }
 
     /// Values of K that a tile of an array of `rows` rows covers.
