@@ -12,6 +12,7 @@ use systole::sysfs::Address;
 use systole::transport::kernel::Road;
 
 use super::failure::Failure;
+use super::number::positive;
 
 /// Where products run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,12 +141,13 @@ pub struct MachineArgs {
     /// Bytes of its memory port: 16 or 32.
     #[arg(long, value_name = "BYTES")]
     port_bytes: Option<u32>,
-    /// What it has beside dense int8: dense (nothing), all, or some of narrow, groups, two-four,
-    /// blocks and packed, with commas between them [default: all].
+    /// What it has beside dense int8: dense (nothing), all (narrow, groups, two-four and blocks), or
+    /// names with commas between them. Packed products must be named, beside whatever else is
+    /// wanted but two-four: narrow,groups,blocks,packed [default: all].
     #[arg(long, value_name = "LIST")]
     datapaths: Option<Datapaths>,
     /// Threads of the CPU kernels [default: one for each core].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
     /// The kernel's way to a card in this machine (with --device vfio:ADDRESS).
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Any)]

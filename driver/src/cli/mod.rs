@@ -12,6 +12,7 @@ mod gemm;
 mod info;
 mod model;
 mod npy;
+mod number;
 mod output;
 mod pci;
 mod plot;

@@ -15,17 +15,19 @@ pub struct WeightArgs {
     #[arg(long, value_name = "FORMAT", default_value = "int8")]
     pub weights: Width,
     /// Zeros among the weights: none, 2:4 (two of four along K), block=SHARE (that share of blocks is
-    /// zero; a block is what the card skips), or both as 2:4+block=SHARE.
+    /// zero, rounded to a whole number of them; a block is what the card skips), or both as
+    /// 2:4+block=SHARE.
     #[arg(long, value_name = "ZEROS", default_value = "none")]
     pub sparsity: Sparsity,
     /// Values of K that share a scale of weights: 32, 64 or 128; 0 for none. With --threshold, also
     /// those that are left out together [default for that: 32].
     #[arg(long, value_name = "K", default_value_t = 0, value_parser = group)]
     pub group: usize,
-    /// Leave out rows of A, and groups of K, of which every activation is below this in magnitude;
-    /// activations are then drawn so that groups differ in size.
-    #[arg(long, value_name = "LIMIT", default_value_t = 0)]
-    pub threshold: u8,
+    /// Leave out rows of A, and groups of K, of which every activation is below this in magnitude, 0
+    /// (nothing) to 127; activations are then drawn so that groups differ in size, and the largest of
+    /// all is raised to the limit if it is below.
+    #[arg(long, value_name = "LIMIT", default_value_t = 0, value_parser = clap::value_parser!(i8).range(0..))]
+    pub threshold: i8,
 }
 
 /// Bits of a weight.
@@ -118,6 +120,8 @@ impl WeightArgs {
             .values(kept * n)
             .into_iter()
             .map(|value| (i16::from(low) + i16::from(value as u8) % span) as i8)
+            // Symmetric quantisation gives no -128, and a card with packed products takes none.
+            .map(|code| code.max(-i8::MAX))
             .collect();
         let indices = two_four.then(|| {
             let pairs = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
@@ -158,6 +162,13 @@ impl WeightArgs {
             blocks,
         }
     }
+}
+
+/// Share of the blocks of a `k x n` matrix that are zero.
+pub fn zero_share(blocks: &BlockMap, k: usize, n: usize) -> f64 {
+    let count = k.div_ceil(blocks.k) * n.div_ceil(blocks.n);
+    let there: u32 = blocks.bitmap.iter().map(|byte| byte.count_ones()).sum();
+    1.0 - f64::from(there) / count as f64
 }
 
 /// Blocks of which a share, rounded to a whole number, is zero; which ones is drawn.
