@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod eval;
 pub mod matmul;
 pub mod model;
+pub mod output;
 pub mod quant;
 pub mod queue;
 pub mod sched;

@@ -115,6 +115,7 @@ fn gemm_reads_and_writes_what_numpy_does() {
     // The text and the padding are those of NumPy 2.
     let mut expected = npy("<i4", false, "(2, 2)", &[]);
     expected.extend(C.iter().flat_map(|value| value.to_le_bytes()));
+    std::os::unix::fs::symlink("kept.npy", desk.path("c.npy")).expect("it can be made");
     for device in DEVICES {
         for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (a, b))) {
             let (a, b) = (desk.file("a.npy", a), desk.file("b.npy", b));
@@ -141,6 +142,7 @@ fn gemm_reads_and_writes_what_numpy_does() {
             }
         }
     }
+    assert!(desk.path("c.npy").is_symlink() && desk.path("kept.npy").is_file());
 }
 
 #[test]
@@ -269,7 +271,11 @@ fn gemm_looks_before_it_works() {
     refuses(gemm(&row, &column, &old, &fails), 2, &["--device sim"]);
     assert_eq!(std::fs::read(&old).expect("it is there"), b"old");
     let nowhere = desk.path("no/folder/c.npy");
-    refuses(gemm(&row, &column, &nowhere, &fails), 1, &["cannot write"]);
+    refuses(
+        gemm(&row, &column, &nowhere, &fails),
+        1,
+        &["cannot write", "no/folder does not exist"],
+    );
     refuses(
         gemm(&row, &column, desk.0.path(), &fails),
         1,
@@ -711,7 +717,12 @@ fn settings_of_the_simulated_card_are_checked() {
     desk.refuses(
         &with("sim", &["--trace", "/no/folder/x.fst"]),
         1,
-        &["cannot write", "/no/folder"],
+        &["cannot write", "the folder /no/folder does not exist"],
+    );
+    desk.refuses(
+        &with("sim", &["--trace", text(desk.0.path())]),
+        1,
+        &["cannot write", "it is a folder"],
     );
 }
 

@@ -191,7 +191,7 @@ fn a_plan_that_fails_midway_leaves_the_model_as_it_was() {
 fn files_give_back_what_was_written() {
     for plan in ["w8", "w7", "w4g32-gptq", "w2+2:4", "block4x4=0.75", PLAN] {
         let (folder, mut embedder) = quantised(plan);
-        let path = folder.path().join("out/model.safetensors");
+        let path = folder.path().join("written.safetensors");
         embedder.write(&path).expect("it can be written");
         let expected = embed(&mut embedder);
         // Nothing but the file is left.

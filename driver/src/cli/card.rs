@@ -23,6 +23,9 @@ use super::failure::{Failure, Result};
 pub struct TraceArgs {
     /// Write waveforms of the simulated card to this file, in the format FST (with --device sim or
     /// sim-pcie).
+    ///
+    /// Its folder must be there. It is written while the card runs, and what a card that failed has
+    /// written so far stays.
     #[arg(long, value_name = "FILE.fst")]
     trace: Option<PathBuf>,
 }
@@ -279,9 +282,7 @@ fn check(checked: std::result::Result<(), &'static str>) -> Result<()> {
 fn waveform(surroundings: &Surroundings) -> Result<Option<&std::path::Path>> {
     let trace = surroundings.trace.trace.as_deref();
     if let Some(path) = trace {
-        std::fs::File::create(path).map_err(|error| {
-            Failure::Failed(format!("cannot write {}: {error}", path.display()))
-        })?;
+        systole::output::begin(path)?;
     }
     Ok(trace)
 }

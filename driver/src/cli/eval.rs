@@ -42,7 +42,13 @@ pub struct Args {
     #[command(flatten)]
     machine: MachineArgs,
     /// Draw bytes of weights against mean cosine, a point a model, into this SVG file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        long_help = output::help(
+            "Draw bytes of weights against mean cosine, a point a model, into this SVG file."
+        )
+    )]
     plot: Option<PathBuf>,
     /// Print one object of JSON.
     #[arg(long)]
@@ -83,7 +89,7 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Failure::file(&args.text, "it holds no sentence"));
     }
     if let Some(path) = &args.plot {
-        output::try_path(path)?;
+        output::check(path)?;
     }
     let too_long = match args.truncate {
         true => TooLong::Truncate,
@@ -132,8 +138,10 @@ fn write_plot(path: &Path, rows: &[Row]) -> Result<()> {
     };
     let points: Vec<Point> = rows.iter().map(point).collect();
     let axes = ["weights, megabytes", "mean cosine to the float model"];
-    std::fs::write(path, plot::svg(axes, &points))
-        .map_err(|error| output::cannot_write(path, error))
+    let drawn = plot::svg(axes, &points);
+    Ok(systole::output::write(path, |file| {
+        file.write_all(drawn.as_bytes())
+    })?)
 }
 
 fn print(rows: &[Row]) -> Result<()> {

@@ -72,7 +72,7 @@ impl From<io::Error> for Failure {
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         match error {
-            ModelError::Fetch(_) => Self::Failed(error.to_string()),
+            ModelError::Fetch(_) | ModelError::Write(_) => Self::Failed(error.to_string()),
             ModelError::TooLong { .. } => {
                 Self::Input(format!("{error} with the option --truncate"))
             }

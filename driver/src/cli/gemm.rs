@@ -29,7 +29,11 @@ pub struct Args {
     #[arg(long, value_name = "B.npy")]
     b: PathBuf,
     /// The product, M x N, int32, is written here.
-    #[arg(long, value_name = "C.npy")]
+    #[arg(
+        long,
+        value_name = "C.npy",
+        long_help = output::help("The product, M x N, int32, is written here.")
+    )]
     out: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
@@ -68,7 +72,7 @@ pub fn run(args: Args) -> Result<()> {
         )));
     }
     check_size(m, n).map_err(|problem| Failure::Input(format!("the product: {problem}")))?;
-    output::try_path(&args.out)?;
+    output::check(&args.out)?;
     let a = a.into_row_major();
     let job = MatMul {
         name: "gemm",

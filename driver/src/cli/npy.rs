@@ -3,14 +3,13 @@
 //! The format is small, and a reader of its own checks the header's claims against the file
 //! before it believes them, whatever the header holds.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::Path;
 
 use systole::matmul::Layout;
+use systole::output;
 
 use super::failure::{Failure, Result};
-use super::output::cannot_write;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header that is read; NumPy itself refuses more than 10,000 bytes.
@@ -188,15 +187,13 @@ impl Header {
 
 /// Writes an int32 matrix in C order.
 pub fn write(path: &Path, rows: usize, cols: usize, values: &[i32]) -> Result<()> {
-    let write = || {
-        let mut file = BufWriter::new(File::create(path)?);
+    Ok(output::write(path, |file| {
         file.write_all(&preamble(rows, cols))?;
         for value in values {
             file.write_all(&value.to_le_bytes())?;
         }
-        file.flush()
-    };
-    write().map_err(|error| cannot_write(path, error))
+        Ok(())
+    })?)
 }
 
 /// Everything before the values. NumPy wants these to start at a multiple of 64.

@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "SCHEMES", default_value = CANDIDATES)]
     candidates: String,
     /// The file to write.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", long_help = output::help("The file to write."))]
     out: PathBuf,
     /// Print one object of JSON.
     #[arg(long)]
@@ -118,7 +118,7 @@ pub fn run(args: Args) -> Result<()> {
         .map(|scheme| scheme.trim().parse())
         .collect::<std::result::Result<_, _>>()
         .map_err(usage)?;
-    output::try_whole(&args.out)?;
+    output::check(&args.out)?;
     let text = calibration(args.calibrate.as_deref())?;
     let mut embedder = open_floats(&args.model)?;
     let layers = embedder.model().config.layers;

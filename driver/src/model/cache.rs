@@ -1,11 +1,9 @@
 //! The folder for what was fetched or computed once.
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
+use crate::output;
 
 /// The cache folder: `SYSTOLE_CACHE`, or else `systole` in the cache folder of the user
 /// (`XDG_CACHE_HOME`, or else `~/.cache`). It need not exist.
@@ -27,7 +25,7 @@ pub fn folder() -> Result<PathBuf, ModelError> {
         })
 }
 
-/// Writes a file so that others see all of it or nothing.
+/// Writes a file so that others see all of it or nothing, and makes its folders.
 ///
 /// # Errors
 /// When the folder cannot be made or written.
@@ -38,13 +36,5 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io)?;
-    // As any new file, not only for its owner as temporary files are.
-    let permissions = Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new()
-        .permissions(permissions)
-        .tempfile_in(folder)
-        .map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    output::write(path, |file| file.write_all(bytes)).map_err(ModelError::Write)
 }

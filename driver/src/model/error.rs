@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::output::OutputError;
+
 /// A model that cannot be used, or a text that it cannot read.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -13,7 +15,7 @@ pub enum ModelError {
         /// What it is for, or how to get it.
         hint: String,
     },
-    /// A file exists, and reading or writing it failed.
+    /// A file exists, and reading it failed.
     #[error("cannot use {}: {source}", path.display())]
     Io {
         /// The file or folder.
@@ -21,6 +23,9 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(OutputError),
     /// The content of a file makes no sense.
     #[error("{} is malformed: {reason}", path.display())]
     Malformed {

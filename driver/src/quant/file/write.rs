@@ -10,7 +10,8 @@ use super::pack::{pack, present};
 use super::{HEADER, Header, Product, VERSION, checksum};
 use crate::encoding::Encoding;
 use crate::matmul::{Layout, Weights};
-use crate::model::{Model, ModelError, cache};
+use crate::model::{Model, ModelError};
+use crate::output;
 use crate::quant::{Kind, Part, QuantisedLayer, QuantisedModel};
 
 /// A tensor to be written.
@@ -78,7 +79,7 @@ pub fn write(
         .collect::<Result<_, _>>()
         .map_err(malformed)?;
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(malformed)?;
-    cache::write_whole(path, &bytes)
+    output::write(path, |file| file.write_all(&bytes)).map_err(ModelError::Write)
 }
 
 impl Content {
