@@ -173,7 +173,8 @@ impl Embedder {
         &self.scheme
     }
 
-    /// Gives layers other weights by `plan`, calibrated by the sentences of `text`, one a line.
+    /// Gives layers other weights by `plan`, calibrated by the sentences of `text`, one a line, of
+    /// which the model sees as much as it can read.
     /// `progress` hears the number of layers done. Nothing is left of plans that were applied before.
     ///
     /// # Errors
@@ -216,11 +217,12 @@ impl Embedder {
         search.run(goal, progress)
     }
 
-    /// Writes the quantised model to a file that stands alone.
+    /// Writes the quantised model to a file that stands alone ([`crate::output`] says how), and gives
+    /// its size. The same model gives the same bytes.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), ModelError> {
+    pub fn write(&self, path: &Path) -> Result<u64, ModelError> {
         quant::write_file(path, &self.model, &self.quantised, &self.scheme)
     }
 

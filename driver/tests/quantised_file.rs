@@ -3,7 +3,8 @@
 
 mod tiny;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -18,6 +19,7 @@ use systole::model::Model;
 use systole::quant::scheme::{Plan, Rounding};
 use systole::quant::{self, Kind, Node, QuantisedModel, Runner};
 use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_128;
 
 const TEXT: &str = "a b\nc\na b c a\nb b\na c b";
 
@@ -228,9 +230,12 @@ fn bits_are_packed() {
     }
 }
 
+/// What the header of a file begins with.
+const OPENING: &str = r#"{"__metadata__":{"checksum":""#;
+
 /// A file taken apart.
 struct Parts {
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
 }
 
@@ -246,18 +251,51 @@ impl Parts {
             )
         };
         Self {
-            metadata: metadata.metadata().clone().expect("there is some"),
+            metadata: metadata
+                .metadata()
+                .clone()
+                .expect("there is some")
+                .into_iter()
+                .collect(),
             tensors: tensors.tensors().into_iter().map(part).collect(),
         }
     }
 
+    /// Writes them with the checksum that they ask for, as the format is described, tensors in the
+    /// order of their names.
     fn write(&self, path: &Path) {
-        let views = self.tensors.iter().map(|(name, (dtype, shape, bytes))| {
-            let view = TensorView::new(*dtype, shape.clone(), bytes).expect("sizes fit");
-            (name, view)
-        });
-        let bytes = safetensors::serialize(views, Some(self.metadata.clone()));
-        std::fs::write(path, bytes.expect("it serialises")).expect("it can be written");
+        let mut bytes = self.unsealed(&"0".repeat(32));
+        let digits = 8 + OPENING.len()..8 + OPENING.len() + 32;
+        let all = [&bytes[..digits.start], &bytes[digits.end..]].concat();
+        let checksum = format!("{:032x}", xxh3_128(&all));
+        bytes[digits].copy_from_slice(checksum.as_bytes());
+        std::fs::write(path, bytes).expect("it can be written");
+    }
+
+    /// As [`Self::write`], with the checksum of the file that was read.
+    fn write_unsealed(&self, path: &Path) {
+        let bytes = self.unsealed(&self.metadata["checksum"]);
+        std::fs::write(path, bytes).expect("it can be written");
+    }
+
+    fn unsealed(&self, checksum: &str) -> Vec<u8> {
+        let mut header = format!("{OPENING}{checksum}\"");
+        for (name, text) in &self.metadata {
+            if name != "checksum" {
+                header += &format!(",{}:{}", json!(name), json!(text));
+            }
+        }
+        header += "}";
+        let mut data = Vec::new();
+        for (name, (dtype, shape, bytes)) in &self.tensors {
+            let offsets = [data.len(), data.len() + bytes.len()];
+            let info = json!({"dtype": dtype, "shape": shape, "data_offsets": offsets});
+            header += &format!(",{}:{info}", json!(name));
+            data.extend(bytes);
+        }
+        header += "}";
+        let length = header.len() as u64;
+        [&length.to_le_bytes(), header.as_bytes(), &data].concat()
     }
 
     fn header(&mut self, change: impl FnOnce(&mut Value)) {
@@ -297,6 +335,128 @@ fn refusal(path: &Path) -> String {
 
 type Change = fn(&mut Parts);
 
+/// A value that could have been written: only the checksum tells.
+#[test]
+fn plausible_changes_are_told_by_the_checksum() {
+    let replaced = |it: &mut Parts, name: &str, from: &str, to: &str| {
+        let text = it.metadata.get_mut(name).expect("it is there");
+        assert!(text.contains(from), "no {from} in {text}");
+        *text = text.replace(from, to);
+    };
+    let changes: [&dyn Fn(&mut Parts); 9] = [
+        &|it| it.bytes("layer.0.attention.query.biases")[0] ^= 1,
+        &|it| it.bytes("layer.0.attention.value.scales")[0] ^= 1,
+        &|it| it.bytes("embeddings.word_embeddings.weight")[0] ^= 1,
+        &|it| replaced(it, "config.json", "1e-12", "5e-12"),
+        &|it| {
+            replaced(
+                it,
+                "config.json",
+                r#""num_attention_heads":2"#,
+                r#""num_attention_heads":4"#,
+            )
+        },
+        &|it| replaced(it, "tokenizer.json", r#""b":4"#, r#""b":5"#),
+        &|it| replaced(it, "tokenizer.json", r#""c":5"#, r#""q":5"#),
+        &|it| it.header(|it| it["limit"] = json!(9)),
+        &|it| it.header(|it| it["lower_case"] = json!(true)),
+    ];
+    let (folder, path) = written();
+    let broken = folder.path().join("broken");
+    // What is rewritten with nothing changed is understood, whatever the order of its tensors.
+    Parts::read(&path).write(&broken);
+    assert!(Embedder::load(&broken, &mut |_, _| ()).is_ok());
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut parts = Parts::read(&path);
+        change(&mut parts);
+        parts.write_unsealed(&broken);
+        let sentence = refusal(&broken);
+        let words = [
+            "damaged",
+            "its checksum differs; write it again with `systole quantize`",
+        ];
+        for word in words {
+            assert!(sentence.contains(word), "case {number}: {sentence}");
+        }
+    }
+    let bytes = std::fs::read(&path).expect("it is there");
+    let mut other = bytes.clone();
+    // A name of as many letters: there is no checksum then.
+    let name = 8 + OPENING.len() - "checksum\":\"".len();
+    other[name..name + 8].copy_from_slice(b"checkers");
+    std::fs::write(&broken, other).expect("it can be written");
+    assert!(refusal(&broken).contains("does not begin with a checksum"));
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    let bytes = |_| {
+        let (_folder, path) = written();
+        std::fs::read(path).expect("it is there")
+    };
+    let files: Vec<Vec<u8>> = (0..8).map(bytes).collect();
+    assert!(files.iter().all(|file| *file == files[0]));
+    // The header says how long it is, ends where values are aligned, and the checksum is that of the
+    // description.
+    let file = &files[0];
+    let length = u64::from_le_bytes(*file.first_chunk().expect("it is long")) as usize;
+    assert!(length.is_multiple_of(8));
+    let digits = 8 + OPENING.len()..8 + OPENING.len() + 32;
+    let all = [&file[..digits.start], &file[digits.end..]].concat();
+    assert_eq!(&file[8..digits.start], OPENING.as_bytes());
+    assert_eq!(file[digits], *format!("{:032x}", xxh3_128(&all)).as_bytes());
+}
+
+#[test]
+fn files_that_are_cut_off_or_of_another_kind_say_so() {
+    let (folder, path) = written();
+    let broken = folder.path().join("broken");
+    let bytes = std::fs::read(&path).expect("it is there");
+    let size = bytes.len();
+    let refuses = |bytes: &[u8], words: &str| {
+        std::fs::write(&broken, bytes).expect("it can be written");
+        let sentence = refusal(&broken);
+        let common = ["not a whole safetensors file", "systole quantize"];
+        for word in common.iter().chain([&words]) {
+            assert!(sentence.contains(word), "no `{word}` in: {sentence}");
+        }
+    };
+    for length in [0, 7] {
+        refuses(&bytes[..length], &format!("{length} bytes are too few"));
+    }
+    for length in [8, 100] {
+        refuses(&bytes[..length], &format!("but {} follow", length - 8));
+    }
+    for length in [size - 300, size - 1] {
+        let words = format!("it is cut off, {length} of its {size} bytes are there");
+        refuses(&bytes[..length], &words);
+    }
+    refuses(&[&bytes[..], b"abc"].concat(), "3 bytes follow its end");
+    let mut garbled = bytes.clone();
+    garbled[8] = b'[';
+    refuses(&garbled, "its table of contents is damaged");
+    refuses(b"this is a text and no model at all", "of another kind");
+}
+
+#[test]
+fn a_flipped_bit_in_any_byte_is_seen() {
+    let (_folder, path) = written();
+    let bytes = std::fs::read(&path).expect("it is there");
+    let file = std::fs::File::options().write(true).open(&path);
+    let file = file.expect("it can be changed");
+    for (at, byte) in bytes.iter().enumerate() {
+        let put = |byte: u8| {
+            let written = file.write_all_at(&[byte], at as u64);
+            written.expect("it can be changed");
+        };
+        put(byte ^ 1 << (at % 8));
+        let read = Embedder::load(&path, &mut |_, _| ());
+        assert!(read.is_err(), "bit {} of byte {at}", at % 8);
+        put(*byte);
+    }
+    assert!(Embedder::load(&path, &mut |_, _| ()).is_ok());
+}
+
 #[test]
 fn malformed_files_are_refused_with_the_tensor_and_the_place() {
     const VALUE: &str = "layer.0.attention.value";
@@ -312,7 +472,7 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
         ),
         (
             |it| it.product(VALUE, "bits", json!(300)),
-            &["malformed", "300"],
+            &["malformed", "`systole` in its metadata", "300"],
         ),
         (
             |it| it.product(VALUE, "bits", json!(6)),
@@ -324,7 +484,7 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
         ),
         (
             |it| it.product(VALUE, "colour", json!(1)),
-            &["unknown field `colour`"],
+            &["`systole` in its metadata", "unknown field `colour`"],
         ),
         (
             |it| it.product(VALUE, "two_four", json!(true)),
@@ -384,7 +544,7 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
                     .expect("it is there")
                     .0 = Dtype::I8
             },
-            &["tensor `layer.0.ffn.in.codes` is I8", "U8"],
+            &["malformed", "tensor `layer.0.ffn.in.codes` is I8", "U8"],
         ),
         (
             |it| it.bytes("layer.0.ffn.in.codes")[5] = 0x80,
@@ -411,8 +571,15 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
             &["says nothing of `layer.0.ffn.out`"],
         ),
         (
-            |it| it.header(|it| it["version"] = json!(2)),
-            &["version 2"],
+            |it| it.header(|it| it["version"] = json!(3)),
+            &["version 3", "2 runs"],
+        ),
+        (
+            |it| {
+                let sum = json!("00");
+                it.header(|it| (it["version"], it["checksum"]) = (json!(1), sum));
+            },
+            &["version 1", "2 runs"],
         ),
         (
             |it| drop(it.metadata.remove("systole")),
@@ -424,20 +591,30 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
         ),
         (
             |it| drop(it.metadata.insert("config.json".into(), "{".into())),
-            &["malformed"],
+            &["malformed", "`config.json` in its metadata"],
+        ),
+        (
+            |it| {
+                let config = it.metadata.get_mut("config.json").expect("it is there");
+                *config = config.replace("gelu", "gelv");
+            },
+            &["malformed", "`config.json` in its metadata", "gelv"],
+        ),
+        (
+            |it| drop(it.metadata.insert("tokenizer.json".into(), "[]".into())),
+            &["malformed", "`tokenizer.json` in its metadata"],
+        ),
+        (
+            // A block more than codes were written for.
+            |it| it.bytes("layer.0.ffn.out.blocks")[0] ^= 1,
+            &[
+                "tensor `layer.0.ffn.out.codes` has shape",
+                "but `layer.0.ffn.out.blocks`, by the blocks that it counts, asks for",
+            ],
         ),
         (
             |it| it.header(|it| it["limit"] = json!(2)),
-            &["no room for text"],
-        ),
-        // A value that could have been written: only the checksum tells.
-        (
-            |it| it.bytes("layer.0.attention.query.biases")[0] ^= 1,
-            &["the checksum differs"],
-        ),
-        (
-            |it| it.bytes("layer.0.attention.value.scales")[0] ^= 1,
-            &["the checksum differs"],
+            &["`tokenizer.json` in its metadata", "no room for text"],
         ),
     ];
     let (folder, path) = written();
@@ -446,19 +623,21 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
     for (number, (change, words)) in cases.into_iter().enumerate() {
         let mut parts = Parts::read(&path);
         change(&mut parts);
-        parts.write(&broken);
-        let sentence = refusal(&broken);
-        for word in words {
-            assert!(
-                sentence.contains(word),
-                "case {number}: `{word}` is not in: {sentence}"
-            );
+        // Malformed by who wrote it; and changed since, so that the checksum tells too.
+        for (sealed, more) in [(true, "systole quantize`"), (false, "its checksum differs")] {
+            match sealed {
+                true => parts.write(&broken),
+                false => parts.write_unsealed(&broken),
+            }
+            let sentence = refusal(&broken);
+            for word in words.iter().chain([&more]) {
+                assert!(
+                    sentence.contains(word),
+                    "case {number}: `{word}` is not in: {sentence}"
+                );
+            }
+            assert_eq!(sealed, !sentence.contains("checksum"), "{sentence}");
         }
-    }
-    let bytes = std::fs::read(&path).expect("it is there");
-    for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
-        std::fs::write(&broken, &bytes[..length]).expect("it can be written");
-        assert!(refusal(&broken).contains("not a whole safetensors file"));
     }
     // Bits beyond the last value: 8x8 weights of 3 bits fill their bytes, 6 of them do not.
     let mut parts = Parts::read(&path);
@@ -471,11 +650,10 @@ fn malformed_files_are_refused_with_the_tensor_and_the_place() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Damage never panics, and among the tensors it is always seen. In the header it may be a word
-    /// of the vocabulary, and as right as before.
+    /// Damage never panics and is always seen, in any bits, of the header and of the tensors.
     #[test]
     fn no_damage_panics_or_goes_unseen(
-        places in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
+        places in prop::collection::vec((any::<prop::sample::Index>(), 0..8u8), 1..4),
         in_tensors in any::<bool>(),
     ) {
         static FILE: OnceLock<Vec<u8>> = OnceLock::new();
@@ -484,15 +662,15 @@ proptest! {
             std::fs::read(path).expect("it is there")
         });
         let header = u64::from_le_bytes(*bytes.first_chunk().expect("it is long")) as usize + 8;
-        let first = if in_tensors { header } else { 0 };
+        let range = if in_tensors { header..bytes.len() } else { 0..header };
         let mut damaged = bytes.clone();
         for (place, change) in places {
-            damaged[first + place.index(bytes.len() - first)] ^= change;
+            damaged[range.start + place.index(range.len())] ^= 1 << change;
         }
         prop_assume!(&damaged != bytes);
         let file = tempfile::NamedTempFile::new().expect("a file can be made");
         std::fs::write(file.path(), &damaged).expect("it can be written");
         let read = Embedder::load(file.path(), &mut |_, _| ());
-        prop_assert!(read.is_err() || !in_tensors);
+        prop_assert!(read.is_err());
     }
 }

@@ -7,7 +7,6 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use systole::embed::Embedder;
-use systole::model::ModelError;
 use systole::quant::mixed::Found;
 use systole::quant::mixed::sensitivity::Item;
 use systole::quant::scheme::{GRAMMAR, Goal, Plan, Scheme, SchemeError};
@@ -141,10 +140,15 @@ pub fn run(args: Args) -> Result<()> {
     let bar = progress::bar(layers, "quantising");
     embedder.apply(&plan, &text, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    embedder
-        .write(&args.out)
-        .map_err(|error| Failure::Failed(error.to_string()))?;
-    report(&args, &embedder, &plan, &candidates, found.as_ref())
+    let file_bytes = embedder.write(&args.out)?;
+    report(
+        &args,
+        &embedder,
+        &plan,
+        &candidates,
+        found.as_ref(),
+        file_bytes,
+    )
 }
 
 fn usage(error: SchemeError) -> Failure {
@@ -196,6 +200,7 @@ fn report(
     plan: &Plan,
     candidates: &[Scheme],
     found: Option<&Found>,
+    file_bytes: u64,
 ) -> Result<()> {
     let mut rows = Vec::new();
     for (index, layer) in embedder.quantised().layers.iter().enumerate() {
@@ -210,16 +215,12 @@ fn report(
             });
         }
     }
-    let io = |source| ModelError::Io {
-        path: args.out.clone(),
-        source,
-    };
     let json = Json {
         out: &args.out,
         scheme: embedder.scheme(),
         weight_bytes: embedder.quantised().weight_bytes(),
         w8_bytes: rows.iter().map(|row| row.weights as u64).sum(),
-        file_bytes: std::fs::metadata(&args.out).map_err(io)?.len(),
+        file_bytes,
         cosine: found.map(|found| found.cosine),
         sensitivity: found.map(|found| sensitivity(found, candidates)),
         products: rows,

@@ -21,7 +21,7 @@ pub use bert::{Bert, LayerWeights, Linear, Norm};
 pub use config::Config;
 pub use error::ModelError;
 pub use pooling::{Pooling, PoolingMode};
-pub use tensors::Tensors;
+pub use tensors::{Source, Tensors, WRITE_AGAIN};
 pub use tokenizer::{Tokenizer, TooLong};
 
 /// A model's folder, opened and checked.
@@ -76,7 +76,7 @@ impl Model {
             limit,
             do_lower_case.unwrap_or(false),
         )?;
-        let tensors = Tensors::open(&folder.join("model.safetensors"))?;
+        let tensors = Tensors::open(&folder.join("model.safetensors"), Source::Folder)?;
         let bert = Bert::new(config.clone(), tensors)?;
         Ok(Self {
             folder: folder.into(),

@@ -1,11 +1,10 @@
 //! `model.safetensors`, mapped into memory.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
 
 use super::ModelError;
 
@@ -19,16 +18,45 @@ pub struct Tensors {
     start: usize,
     /// What stands before every name: nothing, or `bert.`.
     prefix: &'static str,
-    /// What says which shapes are right, for errors.
-    asker: &'static str,
+    source: Source,
 }
 
+/// Who wrote a file of tensors, which errors must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Others: it is part of a float model's folder, and `config.json` says what it should hold.
+    Folder,
+    /// `systole quantize`: its own header says what it should hold.
+    Quantised,
+}
+
+impl Source {
+    /// What says which shapes are right.
+    fn asker(self) -> &'static str {
+        match self {
+            Self::Folder => "config.json",
+            Self::Quantised => "the file's header",
+        }
+    }
+
+    /// How to get a file that is whole.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Folder => "fetch or copy it again",
+            Self::Quantised => WRITE_AGAIN,
+        }
+    }
+}
+
+/// What to do about a quantised file that cannot be used.
+pub const WRITE_AGAIN: &str = "write it again with `systole quantize`";
+
 impl Tensors {
-    /// Opens the file and checks its table of contents.
+    /// Opens a file of this source and checks its table of contents.
     ///
     /// # Errors
     /// When the file is missing, truncated or no safetensors file.
-    pub fn open(path: &Path) -> Result<Self, ModelError> {
+    pub fn open(path: &Path, source: Source) -> Result<Self, ModelError> {
         let io = |source| ModelError::io(path, "it holds the model's weights", source);
         let file = File::open(path).map_err(io)?;
         // SAFETY: a map is sound while nobody changes the file under it. Model files are written
@@ -36,7 +64,11 @@ impl Tensors {
         // one in place while it is in use is beyond what can be checked.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
-            ModelError::malformed(path, format!("not a whole safetensors file ({error})"))
+            let (reason, remedy) = (incomplete(&map, &error), source.remedy());
+            ModelError::malformed(
+                path,
+                format!("it is not a whole safetensors file: {reason}; {remedy}"),
+            )
         })?;
         let prefixed = metadata
             .tensors()
@@ -49,13 +81,13 @@ impl Tensors {
             metadata,
             start: header + 8,
             prefix,
-            asker: "config.json",
+            source,
         })
     }
 
-    /// The same tensors, of which `asker` says the shapes, in errors.
-    pub fn asked_by(self, asker: &'static str) -> Self {
-        Self { asker, ..self }
+    /// All bytes of the file.
+    pub fn file(&self) -> &[u8] {
+        &self.map
     }
 
     /// The file.
@@ -86,16 +118,6 @@ impl Tensors {
             .map(String::as_str)
     }
 
-    /// Names and bytes of all tensors, in the order of their names.
-    pub fn all(&self) -> BTreeMap<String, &[u8]> {
-        let tensors = self.metadata.tensors();
-        let bytes = tensors.into_iter().map(|(name, info)| {
-            let (first, last) = info.data_offsets;
-            (name, &self.map[self.start + first..self.start + last])
-        });
-        bytes.collect()
-    }
-
     /// A table of `rows` rows of `width` values, read row by row.
     ///
     /// # Errors
@@ -112,6 +134,20 @@ impl Tensors {
     /// # Errors
     /// When the tensor is missing, or has another shape or type.
     pub fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&[u8], ModelError> {
+        self.bytes_asked(name, dtype, shape, self.source.asker())
+    }
+
+    /// As [`Self::bytes`], where `asker` says which shape is right, for errors.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`].
+    pub fn bytes_asked(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+        asker: &str,
+    ) -> Result<&[u8], ModelError> {
         let older = name
             .replace("Norm.weight", "Norm.gamma")
             .replace("Norm.bias", "Norm.beta");
@@ -122,17 +158,55 @@ impl Tensors {
         };
         if info.shape != shape {
             let reason = format!(
-                "tensor `{name}` has shape {:?}, but {} asks for {shape:?}",
-                info.shape, self.asker
+                "tensor `{name}` has shape {:?}, but {asker} asks for {shape:?}",
+                info.shape
             );
             return malformed(reason);
         }
         if info.dtype != dtype {
-            let reason = format!("tensor `{name}` is {:?}; {dtype:?} can be read", info.dtype);
-            return Err(ModelError::unsupported(&self.path, reason));
+            let found = info.dtype;
+            return match self.source {
+                Source::Folder => {
+                    let reason = format!("tensor `{name}` is {found:?}; {dtype:?} can be read");
+                    Err(ModelError::unsupported(&self.path, reason))
+                }
+                Source::Quantised => malformed(format!(
+                    "tensor `{name}` is {found:?}, but such tensors are {dtype:?}"
+                )),
+            };
         }
         let (first, last) = info.data_offsets;
         Ok(&self.map[self.start + first..self.start + last])
+    }
+}
+
+/// Why `file` is no whole safetensors file; `error` is what the library says.
+fn incomplete(file: &[u8], error: &SafeTensorError) -> String {
+    let size = file.len();
+    let Some((length, rest)) = file.split_first_chunk::<8>() else {
+        return format!("{size} bytes are too few for one");
+    };
+    let length = u64::from_le_bytes(*length);
+    let header = usize::try_from(length).ok().and_then(|it| rest.get(..it));
+    let Some(header) = header else {
+        return format!(
+            "its first 8 bytes ask for a table of contents of {length} bytes, but {} follow, so \
+             that it is of another kind, damaged or cut off",
+            rest.len()
+        );
+    };
+    match error {
+        SafeTensorError::MetadataIncompleteBuffer => {
+            let metadata = serde_json::from_slice::<Metadata>(header);
+            let tensors = metadata.iter().flat_map(|it| it.tensors().into_values());
+            let end = tensors.map(|it| it.data_offsets.1).max().unwrap_or(0);
+            let whole = 8 + header.len() + end;
+            match size < whole {
+                true => format!("it is cut off, {size} of its {whole} bytes are there"),
+                false => format!("{} bytes follow its end", size - whole),
+            }
+        }
+        _ => format!("its table of contents is damaged ({error})"),
     }
 }
 

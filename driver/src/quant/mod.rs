@@ -27,6 +27,7 @@ mod record;
 mod rows;
 mod runner;
 pub mod scheme;
+mod sealed;
 mod store;
 mod work;
 

@@ -1,20 +1,21 @@
 //! Quantised models in the cache: safetensors files that are checked before they are believed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use isa::numerics::{ColumnParam, Dyadic};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::sealed::{self, Seal, Tensor, seal};
 use super::{Kind, Part, QuantisedLayer, QuantisedLinear, QuantisedModel, SCHEME};
 use crate::matmul::{Layout, Weights};
 use crate::model::{Config, Model, ModelError, Norm, cache};
 
 /// Version of the file's layout.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Hash of everything that a quantised model depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,15 +81,15 @@ fn hash_file(path: &Path, hash: &mut Xxh3) -> Result<(), ModelError> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, key: &Key, model: &QuantisedModel) -> Result<(), ModelError> {
-    let mut tensors: Vec<Tensor> = Vec::new();
+    let mut tensors = BTreeMap::new();
     for (index, layer) in model.layers.iter().enumerate() {
         let mut put = |name: &str, dtype, shape: Vec<usize>, bytes| {
-            tensors.push(Tensor {
-                name: format!("{index}.{name}"),
+            let tensor = Tensor {
                 dtype,
                 shape,
                 bytes,
-            });
+            };
+            tensors.insert(format!("{index}.{name}"), tensor);
         };
         for (name, linear) in linears(layer) {
             // The cache keeps what calibration gives: one part, dense.
@@ -138,26 +139,9 @@ pub fn write(path: &Path, key: &Key, model: &QuantisedModel) -> Result<(), Model
             put(&name, Dtype::F32, vec![values.len()], bytes);
         }
     }
-    let checksum = checksum(
-        tensors
-            .iter()
-            .map(|it| (it.name.as_str(), it.bytes.as_slice())),
-    );
-    let metadata = [("key", key.0.clone()), ("checksum", checksum)];
-    let metadata = metadata.map(|(name, value)| (name.to_string(), value));
-    let malformed =
-        |error: safetensors::SafeTensorError| ModelError::malformed(path, error.to_string());
-    let views = tensors
-        .iter()
-        .map(|it| {
-            Ok((
-                &it.name,
-                TensorView::new(it.dtype, it.shape.clone(), &it.bytes)?,
-            ))
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(malformed)?;
-    let bytes = safetensors::serialize(views, Some(HashMap::from(metadata))).map_err(malformed)?;
+    let texts = BTreeMap::from([("key", key.0.clone())]);
+    let bytes =
+        seal(&tensors, &texts).map_err(|error| ModelError::malformed(path, error.to_string()))?;
     cache::write_whole(path, &bytes)
 }
 
@@ -165,39 +149,18 @@ pub fn write(path: &Path, key: &Key, model: &QuantisedModel) -> Result<(), Model
 /// so that it must be made anew.
 pub fn read(path: &Path, key: &Key, config: &Config) -> Option<QuantisedModel> {
     let bytes = std::fs::read(path).ok()?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
-    let metadata = metadata.metadata().as_ref()?;
-    let tensors = SafeTensors::deserialize(&bytes).ok()?;
-    let list = tensors.tensors();
-    let found = checksum(list.iter().map(|(name, view)| (name.as_str(), view.data())));
-    if metadata.get("key") != Some(&key.0) || metadata.get("checksum") != Some(&found) {
+    if sealed::check(&bytes) != Seal::Whole {
         return None;
     }
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
+    if metadata.metadata().as_ref()?.get("key") != Some(&key.0) {
+        return None;
+    }
+    let tensors = SafeTensors::deserialize(&bytes).ok()?;
     let layers = (0..config.layers).map(|index| read_layer(&tensors, index, config));
     Some(QuantisedModel {
         layers: layers.collect::<Option<_>>()?,
     })
-}
-
-/// A tensor to be written.
-struct Tensor {
-    name: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-/// Hash of names and bytes, whatever their order.
-fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut tensors: Vec<_> = tensors.collect();
-    tensors.sort_unstable_by_key(|(name, _)| *name);
-    let mut hash = Xxh3::new();
-    for (name, bytes) in tensors {
-        hash.update(name.as_bytes());
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    }
-    format!("{:032x}", hash.digest128())
 }
 
 fn linears(layer: &QuantisedLayer) -> [(&'static str, &QuantisedLinear); 4] {

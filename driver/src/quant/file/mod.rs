@@ -1,8 +1,9 @@
 //! Quantised models as files that stand alone: one safetensors file with the tokenizer, the
 //! embeddings, and weights in as many bits as their schemes say.
 //!
-//! The metadata hold `config.json` and `tokenizer.json` as they were, and under `systole` what
-//! [`Header`] says. Tensors of a product `layer.0.ffn.in` (with [`super::Node`]'s names):
+//! The metadata hold `config.json` and `tokenizer.json` as they were, under `systole` what
+//! [`Header`] says, and a checksum of the whole file ([`super::sealed`]). The same model gives the
+//! same bytes. Tensors of a product `layer.0.ffn.in` (with [`super::Node`]'s names):
 //!
 //! | Tensor | Type | Holds |
 //! |---|---|---|
@@ -21,7 +22,6 @@ mod write;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::Pooling;
 
@@ -29,11 +29,21 @@ pub use pack::matrix_bytes;
 pub use read::read;
 pub use write::write;
 
-/// Version of the layout.
-const VERSION: u32 = 1;
+/// Version of the layout. The first had a checksum of the tensors alone.
+const VERSION: u32 = 2;
 
 /// Name of [`Header`] in the metadata.
 const HEADER: &str = "systole";
+
+/// Names in the metadata of the files of the float model.
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+
+/// The part of [`Header`] that all versions have.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
 
 /// What a file says about itself.
 #[derive(Serialize, Deserialize)]
@@ -46,8 +56,6 @@ struct Header {
     limit: usize,
     lower_case: bool,
     pooling: Pooling,
-    /// Hash of all tensors.
-    checksum: String,
     /// Products with weights, by name.
     products: BTreeMap<String, Product>,
 }
@@ -67,15 +75,4 @@ struct Product {
 
 fn is_zero(value: &usize) -> bool {
     *value == 0
-}
-
-/// Hash of names and bytes of tensors, which come in the order of their names.
-fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut hash = Xxh3::new();
-    for (name, bytes) in tensors {
-        hash.update(name.as_bytes());
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    }
-    format!("{:032x}", hash.digest128())
 }

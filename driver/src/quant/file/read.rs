@@ -7,37 +7,82 @@ use isa::weights::FormatError;
 use safetensors::tensor::Dtype;
 
 use super::pack::{present, signed, unpack};
-use super::{HEADER, Header, Product, VERSION, checksum};
+use super::{CONFIG, HEADER, Header, Product, TOKENIZER, VERSION, Version};
 use crate::encoding::{BlockMap, Encoding};
 use crate::matmul::{Layout, Weights};
-use crate::model::{Config, Model, ModelError, Norm, Tensors, Tokenizer, json};
+use crate::model::{
+    Config, Model, ModelError, Norm, Source, Tensors, Tokenizer, WRITE_AGAIN, json,
+};
 use crate::quant::scheme::ZeroBlocks;
+use crate::quant::sealed::{self, Seal};
 use crate::quant::{Kind, Node, Part, QuantisedLayer, QuantisedLinear, QuantisedModel};
+
+/// What is said when the checksum differs.
+const CHANGED: &str = "it is damaged, or was changed after it was written: its checksum differs";
+
+/// What a file holds: a model without layers, its layers, and the scheme that they were made by.
+type Read = (Model, QuantisedModel, String);
 
 /// Reads a quantised model, and the scheme that it was made by.
 ///
 /// # Errors
-/// When the file is missing, or anything in it is missing, malformed or contradicts the rest; the
-/// error names the tensor and, where there is one, the place in it.
-pub fn read(path: &Path) -> Result<(Model, QuantisedModel, String), ModelError> {
-    let tensors = Tensors::open(path)?.asked_by("the file's header");
+/// When the file is missing, differs from what was written in any bit, or anything in it is missing,
+/// malformed or contradicts the rest; the error names the tensor and, where there is one, the place
+/// in it.
+pub fn read(path: &Path) -> Result<Read, ModelError> {
+    let tensors = Tensors::open(path, Source::Quantised)?;
+    let seal = sealed::check(tensors.file());
+    let malformed = |reason: String| {
+        Err(ModelError::malformed(
+            path,
+            format!("{reason}; {WRITE_AGAIN}"),
+        ))
+    };
+    match (understand(path, tensors), seal) {
+        (Ok(read), Seal::Whole) => Ok(read),
+        (Ok(_), Seal::Differs) => malformed(CHANGED.into()),
+        (Ok(_), Seal::Absent) => {
+            malformed("it does not begin with a checksum, by which damage is found".into())
+        }
+        (
+            Err(ModelError::Malformed { reason, .. } | ModelError::Unsupported { reason, .. }),
+            Seal::Differs,
+        ) => malformed(format!("{reason} ({CHANGED})")),
+        (Err(ModelError::Malformed { reason, .. }), _) => malformed(reason),
+        (Err(ModelError::Unsupported { reason, .. }), _) => Err(ModelError::unsupported(
+            path,
+            format!("{reason}; {WRITE_AGAIN}"),
+        )),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Takes everything for what it says, whether or not it is what was written.
+fn understand(path: &Path, tensors: Tensors) -> Result<Read, ModelError> {
     let text = |name: &str| {
         tensors.text(name).ok_or_else(|| {
             let reason = format!(
-                "its metadata hold no `{name}`; `systole quantize` writes files that can be used"
+                "its metadata hold no `{name}`, as files of `systole quantize` do (of a float \
+                 model, name the folder)"
             );
             ModelError::malformed(path, reason)
         })
     };
-    let header: Header = json::parse(path, text(HEADER)?.as_bytes())?;
-    if header.version != VERSION {
-        let reason = format!("version {} of its layout; {VERSION} runs", header.version);
-        return Err(ModelError::unsupported(path, reason));
+    let header = text(HEADER)?.as_bytes();
+    let Version { version } = in_text(HEADER, json::parse(path, header))?;
+    if version != VERSION {
+        let reason = format!("version {version} of the layout, but {VERSION} runs");
+        return Err(match version < VERSION {
+            true => ModelError::malformed(path, format!("it is old: {reason}")),
+            false => ModelError::unsupported(path, reason),
+        });
     }
-    let config = Config::parse(path, text("config.json")?)?;
+    let header: Header = in_text(HEADER, json::parse(path, header))?;
+    let config = in_text(CONFIG, Config::parse(path, text(CONFIG)?))?;
     let limit = header.limit.min(config.positions);
-    let tokenizer = text("tokenizer.json")?.as_bytes();
-    let tokenizer = Tokenizer::parse(path, tokenizer, limit, header.lower_case)?;
+    let tokenizer = text(TOKENIZER)?.as_bytes();
+    let tokenizer = Tokenizer::parse(path, tokenizer, limit, header.lower_case);
+    let tokenizer = in_text(TOKENIZER, tokenizer)?;
     let reader = Reader {
         tensors: &tensors,
         header: &header,
@@ -46,14 +91,22 @@ pub fn read(path: &Path) -> Result<(Model, QuantisedModel, String), ModelError> 
     let layers = (0..config.layers)
         .map(|index| reader.layer(index))
         .collect::<Result<_, _>>()?;
-    let found = tensors.all();
-    let found = found.iter().map(|(name, bytes)| (name.as_str(), *bytes));
-    if checksum(found) != header.checksum {
-        let reason = "its tensors are not those that were written: the checksum differs";
-        return Err(ModelError::malformed(path, reason));
-    }
     let model = Model::of_file(path, config, header.pooling, tokenizer, tensors)?;
     Ok((model, QuantisedModel { layers }, header.scheme))
+}
+
+/// What was made of the text `name` of the metadata; errors name it. Nothing is written that is not
+/// understood, so what a text asks for in vain is damage too.
+fn in_text<T>(name: &str, made: Result<T, ModelError>) -> Result<T, ModelError> {
+    made.map_err(|error| match error {
+        ModelError::Malformed { path, reason } | ModelError::Unsupported { path, reason } => {
+            ModelError::Malformed {
+                path,
+                reason: format!("`{name}` in its metadata: {reason}"),
+            }
+        }
+        other => other,
+    })
 }
 
 struct Reader<'a> {
@@ -272,14 +325,23 @@ impl Reader<'_> {
             encoding.indices = Some((0..rows).flat_map(row).collect());
         }
         let places: Vec<usize> = present(&encoding).collect();
+        // Where blocks are left out, it is their bitmap that says how many values there are.
+        let asker = match product.block {
+            Some(_) => format!("`{name}.blocks`, by the blocks that it counts,"),
+            None => "the file's header".into(),
+        };
         let values = |part: &str, bits: u8| -> Result<Vec<u8>, ModelError> {
             let size = (places.len() * usize::from(bits)).div_ceil(8);
-            let (values, clean) = unpack(bytes(part, &[size])?, bits, places.len());
+            let tensor = format!("{name}.{part}");
+            let bytes = self
+                .tensors
+                .bytes_asked(&tensor, Dtype::U8, &[size], &asker)?;
+            let (values, clean) = unpack(bytes, bits, places.len());
             match clean {
                 true => Ok(values),
-                false => self.malformed(format!(
-                    "tensor `{name}.{part}` has bits beyond its last value"
-                )),
+                false => {
+                    self.malformed(format!("tensor `{tensor}` has bits beyond its last value"))
+                }
             }
         };
         for (at, code) in places.iter().zip(values("codes", product.bits)?) {

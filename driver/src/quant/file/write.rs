@@ -1,25 +1,19 @@
 //! Writing quantised models.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 
 use super::pack::{pack, present};
-use super::{HEADER, Header, Product, VERSION, checksum};
+use super::{CONFIG, HEADER, Header, Product, TOKENIZER, VERSION};
 use crate::encoding::Encoding;
 use crate::matmul::{Layout, Weights};
 use crate::model::{Model, ModelError};
 use crate::output;
+use crate::quant::sealed::{Tensor, seal};
 use crate::quant::{Kind, Part, QuantisedLayer, QuantisedModel};
-
-/// A tensor to be written.
-struct Tensor {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
 
 /// Tensors and what the header says of them.
 #[derive(Default)]
@@ -29,7 +23,7 @@ struct Content {
 }
 
 /// Writes `quantised`, which was made of `model` by what `scheme` says, with all that is needed to
-/// use it.
+/// use it, and gives the size of the file.
 ///
 /// # Errors
 /// When a file of the model cannot be read, or the file cannot be written.
@@ -38,48 +32,33 @@ pub fn write(
     model: &Model,
     quantised: &QuantisedModel,
     scheme: &str,
-) -> Result<(), ModelError> {
+) -> Result<u64, ModelError> {
     let mut content = Content::default();
     content.embeddings(model)?;
     for (index, layer) in quantised.layers.iter().enumerate() {
         content.layer(index, layer);
     }
     let Content { tensors, products } = content;
-    let bytes = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), tensor.bytes.as_slice()));
     let header = Header {
         version: VERSION,
         scheme: scheme.into(),
         limit: model.tokenizer.limit(),
         lower_case: model.tokenizer.lower_case(),
         pooling: model.pooling,
-        checksum: checksum(bytes),
         products,
     };
-    let header = serde_json::to_string(&header)
-        .map_err(|error| ModelError::malformed(path, error.to_string()))?;
-    let mut metadata = HashMap::from([(HEADER.to_string(), header)]);
-    for name in ["config.json", "tokenizer.json"] {
+    let unwritable = |reason: String| ModelError::malformed(path, reason);
+    let header = serde_json::to_string(&header).map_err(|error| unwritable(error.to_string()))?;
+    let mut texts = BTreeMap::from([(HEADER, header)]);
+    for name in [CONFIG, TOKENIZER] {
         let file = model.folder().join(name);
         let text = std::fs::read_to_string(&file)
             .map_err(|source| ModelError::Io { path: file, source })?;
-        metadata.insert(name.into(), text);
+        texts.insert(name, text);
     }
-    let malformed =
-        |error: safetensors::SafeTensorError| ModelError::malformed(path, error.to_string());
-    let views: Vec<(&String, TensorView<'_>)> = tensors
-        .iter()
-        .map(|(name, it)| {
-            Ok((
-                name,
-                TensorView::new(it.dtype, it.shape.clone(), &it.bytes)?,
-            ))
-        })
-        .collect::<Result<_, _>>()
-        .map_err(malformed)?;
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(malformed)?;
-    output::write(path, |file| file.write_all(&bytes)).map_err(ModelError::Write)
+    let bytes = seal(&tensors, &texts).map_err(|error| unwritable(error.to_string()))?;
+    output::write(path, |file| file.write_all(&bytes)).map_err(ModelError::Write)?;
+    Ok(bytes.len() as u64)
 }
 
 impl Content {
