@@ -2,6 +2,8 @@
 
 mod desk;
 
+use std::io::Read;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::Path;
 
 use desk::Desk;
@@ -114,6 +116,164 @@ fn mixed_plans_keep_their_budget() {
 }
 
 #[test]
+fn texts_that_cannot_be_read_are_told_with_file_and_line() {
+    let desk = Desk::new();
+    let long = "a ".repeat(9);
+    desk.file("long", &format!("a b\n\nc\n{long}\nb\na c\n"));
+    desk.file("far", "a\na far b\n\n");
+    std::fs::write(desk.path("bytes"), b"a\n\nb \xe9\nc\n").expect("it can be written");
+    std::fs::create_dir(desk.path("folder")).expect("it can be made");
+    let read = |file: &str, rest: &str| {
+        [
+            format!("quantize MODEL --scheme w4 -o x --calibrate {file}{rest}"),
+            format!("quantize MODEL --scheme mixed:bytes=60% -o x --calibrate {file}{rest}"),
+            format!("eval MODEL --against MODEL --text {file}{rest}"),
+        ]
+    };
+    for (file, words) in [
+        (
+            "none",
+            &["none: there is no such file", "one sentence a line"][..],
+        ),
+        ("folder", &["folder: it is a folder", "one sentence a line"]),
+        ("bytes", &["bytes, line 3: byte 0xe9 is no UTF-8", "iconv"]),
+        ("far", &["far, line 2: it has token 6", "tokenizer.json"]),
+        (
+            "long",
+            &[
+                "long, line 4: the sentence has 11 tokens",
+                "at most 10",
+                "--truncate",
+            ],
+        ),
+    ] {
+        for line in read(file, "") {
+            desk.refuses(&line, 3, words);
+        }
+    }
+    assert!(!desk.path("x").exists());
+    for line in read("long", " --truncate") {
+        desk.prints(&line);
+    }
+    // What was cut off has no say.
+    desk.file("cut", &format!("a b\n\nc\n{}\nb\na c\n", "a ".repeat(8)));
+    let made = ["long --truncate", "cut"].map(|text| {
+        desk.prints(&format!(
+            "quantize MODEL --scheme w3 -o x --calibrate {text}"
+        ));
+        std::fs::read(desk.path("x")).expect("it was written")
+    });
+    assert_eq!(made[0], made[1]);
+    let line = "quantize MODEL --scheme w4 -o y --truncate";
+    desk.refuses(line, 2, &["--calibrate"]);
+}
+
+#[test]
+fn what_is_written_goes_where_the_path_leads_or_is_refused() {
+    let desk = Desk::new();
+    desk.prints("quantize MODEL --scheme w4 --calibrate text -o plain.q");
+    let plain = std::fs::read(desk.path("plain.q")).expect("it was written");
+    std::fs::create_dir(desk.path("far")).expect("it can be made");
+    for (link, target) in [("link.q", "far/kept.q"), ("link.svg", "far/kept.svg")] {
+        symlink(target, desk.path(link)).expect("it can be made");
+        std::fs::write(desk.path(target), "old").expect("it can be written");
+    }
+    desk.prints("quantize MODEL --scheme w4 --calibrate text -o link.q");
+    desk.prints("eval link.q --against MODEL --text text --plot link.svg");
+    assert!(desk.path("link.q").is_symlink() && desk.path("link.svg").is_symlink());
+    // The same model in the same bytes, from another run of the program.
+    assert_eq!(
+        std::fs::read(desk.path("far/kept.q")).expect("it is there"),
+        plain
+    );
+    let svg = std::fs::read_to_string(desk.path("far/kept.svg")).expect("it is there");
+    assert!(svg.starts_with("<svg"), "{svg}");
+
+    let pipe = desk.path("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a pipe can be made");
+    // A reader that waits for nobody; Linux lets a pipe be opened so for reading and writing.
+    let mut options = std::fs::File::options();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK);
+    let mut reader = options.open(&pipe).expect("it can be opened");
+    let made = desk.json("quantize MODEL --scheme w4 --calibrate text -o pipe --json");
+    let mut through = vec![0; plain.len()];
+    reader.read_exact(&mut through).expect("it was written");
+    assert_eq!(through, plain);
+    assert_eq!(made["file_bytes"], plain.len());
+    assert!(!pipe.is_file());
+
+    // Before the model is looked for.
+    let output = |path: &str| {
+        [
+            format!("quantize nowhere --scheme w4 -o {path}"),
+            format!("eval plain.q --against nowhere --text text --plot {path}"),
+        ]
+    };
+    for (path, words) in [
+        (
+            "no/folder/x",
+            &[
+                "cannot write no/folder/x",
+                "the folder no/folder does not exist",
+            ][..],
+        ),
+        ("far", &["cannot write far: it is a folder"]),
+        ("/proc/self/fd/1", &["standard output", "report"]),
+    ] {
+        for line in output(path) {
+            desk.refuses(&line, 1, words);
+        }
+    }
+    assert!(!desk.path("no").exists());
+    for command in ["quantize", "eval", "gemm"] {
+        let help = desk.prints(&format!("{command} --help"));
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("Its folder must be there."), "{help}");
+    }
+}
+
+#[test]
+fn a_damaged_model_is_refused_by_every_command() {
+    let desk = Desk::new();
+    desk.prints("quantize MODEL --scheme w4 --calibrate text -o w4.q");
+    let whole = std::fs::read(desk.path("w4.q")).expect("it was written");
+    let find = |text: &str| {
+        let found = whole
+            .windows(text.len())
+            .position(|it| it == text.as_bytes());
+        found.unwrap_or_else(|| panic!("{text} is in the file"))
+    };
+    // The lowest bit of the last letter: 1e-13, number 5 for the word b, gelt.
+    for (text, words) in [
+        ("1e-12", "its checksum differs"),
+        ("b\\\":4", "its checksum differs"),
+        ("gelu", "`config.json` in its metadata"),
+    ] {
+        let mut damaged = whole.clone();
+        let last = text.len() - 1;
+        damaged[find(text) + last] ^= 1;
+        std::fs::write(desk.path("damaged.q"), damaged).expect("it can be written");
+        for line in [
+            "embed --model damaged.q --device cpu a",
+            "similarity --model damaged.q --device cpu a b",
+            "eval damaged.q --against MODEL --text text",
+        ] {
+            let words = [
+                "damaged.q is malformed",
+                words,
+                "write it again with `systole quantize`",
+            ];
+            desk.refuses(line, 3, &words);
+        }
+    }
+}
+
+#[test]
 fn nonsense_is_refused_with_a_sentence() {
     let desk = Desk::new();
     desk.file("empty", "\n \n");
@@ -151,7 +311,11 @@ fn nonsense_is_refused_with_a_sentence() {
         (
             "quantize MODEL --scheme w4 --calibrate none -o x",
             3,
-            &["none"],
+            &[
+                "none: there is no such file",
+                "--calibrate",
+                "one sentence a line",
+            ],
         ),
         (
             "quantize MODEL --scheme w4 -o /proc/no/x",
@@ -183,7 +347,7 @@ fn nonsense_is_refused_with_a_sentence() {
         (
             "embed --model junk.q --device cpu a",
             3,
-            &["junk.q", "not a whole safetensors file"],
+            &["junk.q", "not a whole safetensors file", "systole quantize"],
         ),
         (
             "eval MODEL --against w4.q --text text",

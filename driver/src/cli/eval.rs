@@ -11,6 +11,7 @@ use systole::model::{Model, TooLong};
 use super::card::{Engine, Surroundings};
 use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
+use super::lines::Lines;
 use super::plot::{self, Point};
 use super::table::{Table, grouped, known, percent};
 use super::{model, output, print_json, progress};
@@ -81,13 +82,8 @@ pub struct Row {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
-    let text = std::fs::read_to_string(&args.text);
-    let text = text.map_err(|error| Failure::file(&args.text, error))?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let sentences: Vec<&str> = lines.collect();
-    if sentences.is_empty() {
-        return Err(Failure::file(&args.text, "it holds no sentence"));
-    }
+    let lines = Lines::read(&args.text, "--text")?;
+    let sentences = lines.sentences();
     if let Some(path) = &args.plot {
         output::check(path)?;
     }
@@ -101,7 +97,9 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Failure::file(&floats, text));
     }
     let spinner = progress::spinner("running the float model");
-    let reference = Reference::of(&Model::open(&floats)?, &sentences, too_long)?;
+    let floats = Model::open(&floats)?;
+    lines.check(&floats, too_long)?;
+    let reference = Reference::of(&floats, &sentences, too_long)?;
     spinner.finish_and_clear();
     let mut engine = Engine::open(&args.device, &args.machine, &Surroundings::default())?;
     let mut rows = Vec::with_capacity(args.models.len());

@@ -10,6 +10,7 @@ mod eval;
 mod failure;
 mod gemm;
 mod info;
+mod lines;
 mod model;
 mod npy;
 mod number;

@@ -7,12 +7,14 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use systole::embed::Embedder;
+use systole::model::TooLong;
 use systole::quant::mixed::Found;
 use systole::quant::mixed::sensitivity::Item;
 use systole::quant::scheme::{GRAMMAR, Goal, Plan, Scheme, SchemeError};
 use systole::quant::{COMPRESSION, Node};
 
 use super::failure::{Failure, Result};
+use super::lines::Lines;
 use super::table::{Table, grouped, percent};
 use super::{model, output, print_json, progress};
 
@@ -48,6 +50,9 @@ pub struct Args {
     /// chosen; without it, a few hundred that come with the program.
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
+    /// Cut off what the model cannot read of a long sentence of `--calibrate`, instead of refusing it.
+    #[arg(long, requires = "calibrate")]
+    truncate: bool,
     /// Schemes that a mixed plan may give to a product, joined by `,`.
     #[arg(long, value_name = "SCHEMES", default_value = CANDIDATES)]
     candidates: String,
@@ -118,8 +123,21 @@ pub fn run(args: Args) -> Result<()> {
         .collect::<std::result::Result<_, _>>()
         .map_err(usage)?;
     output::check(&args.out)?;
-    let text = calibration(args.calibrate.as_deref())?;
+    let lines = args.calibrate.as_deref();
+    let lines = lines.map(|path| Lines::read(path, "--calibrate"));
+    let lines = lines.transpose()?;
     let mut embedder = open_floats(&args.model)?;
+    let text = match lines {
+        Some(lines) => {
+            let too_long = match args.truncate {
+                true => TooLong::Truncate,
+                false => TooLong::Refuse,
+            };
+            lines.check(embedder.model(), too_long)?;
+            lines.into_text()
+        }
+        None => COMPRESSION.into(),
+    };
     let layers = embedder.model().config.layers;
     let (plan, found) = match wanted {
         Wanted::Plan(plan) => (plan, None),
@@ -170,18 +188,6 @@ impl FromStr for Wanted {
             None => text.parse().map(Self::Plan),
         }
     }
-}
-
-/// The text of `--calibrate`, or what comes with the program.
-fn calibration(path: Option<&Path>) -> Result<String> {
-    let Some(path) = path else {
-        return Ok(COMPRESSION.into());
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-    if text.trim().is_empty() {
-        return Err(Failure::file(path, "it holds no sentence"));
-    }
-    Ok(text)
 }
 
 /// Opens a model that still has its float weights.
