@@ -12,9 +12,10 @@ use super::card::{Engine, Surroundings};
 use super::device::{DEVICES, Device, MachineArgs};
 use super::failure::{Failure, Result};
 use super::lines::Lines;
-use super::plot::{self, Point};
+use super::plot::{self, Point, Scale};
+use super::progress::{self, Watched};
 use super::table::{Table, grouped, known, percent};
-use super::{model, output, print_json, progress};
+use super::{model, output, print_json};
 
 /// Compare quantised models with the float model.
 ///
@@ -42,12 +43,13 @@ pub struct Args {
     device: Device,
     #[command(flatten)]
     machine: MachineArgs,
-    /// Draw bytes of weights against mean cosine, a point a model, into this SVG file.
+    /// Draw bytes of weights against mean cosine, a point a model, into this SVG file, with a legend.
     #[arg(
         long,
         value_name = "FILE",
         long_help = output::help(
-            "Draw bytes of weights against mean cosine, a point a model, into this SVG file."
+            "Draw bytes of weights against mean cosine, a point a model, into this SVG file, with a \
+             legend."
         )
     )]
     plot: Option<PathBuf>,
@@ -105,7 +107,14 @@ pub fn run(args: Args) -> Result<()> {
     let mut rows = Vec::with_capacity(args.models.len());
     for name in &args.models {
         let embedder = model::load(name)?;
-        let evaluation = reference.compare(&embedder, &sentences, too_long, &mut engine)?;
+        let bar = progress::bar(args.models.len(), "running models");
+        bar.set_position(rows.len() as u64);
+        let mut watched = Watched {
+            inner: &mut engine,
+            bar: bar.clone(),
+        };
+        let evaluation = reference.compare(&embedder, &sentences, too_long, &mut watched)?;
+        bar.finish_and_clear();
         let weight_bytes = embedder.quantised().weight_bytes();
         rows.push(Row {
             model: name.display().to_string(),
@@ -130,12 +139,27 @@ pub fn run(args: Args) -> Result<()> {
 
 fn write_plot(path: &Path, rows: &[Row]) -> Result<()> {
     let point = |row: &Row| Point {
-        label: short(&row.scheme),
+        name: format!(
+            "{}: {} bytes, cosine {:.5}",
+            row.model,
+            grouped(row.weight_bytes),
+            row.evaluation.cosine_mean
+        ),
+        detail: row.scheme.clone(),
         x: row.weight_bytes as f64 / 1e6,
         y: row.evaluation.cosine_mean,
     };
     let points: Vec<Point> = rows.iter().map(point).collect();
-    let axes = ["weights, megabytes", "mean cosine to the float model"];
+    let axes = [
+        Scale {
+            name: "weights, megabytes",
+            bounds: [0.0, f64::INFINITY],
+        },
+        Scale {
+            name: "mean cosine to the float model",
+            bounds: [-1.0, 1.0],
+        },
+    ];
     let drawn = plot::svg(axes, &points);
     Ok(systole::output::write(path, |file| {
         file.write_all(drawn.as_bytes())
