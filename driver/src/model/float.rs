@@ -101,9 +101,29 @@ pub(crate) fn apply(layer: &Linear, input: &[f32]) -> Vec<f32> {
     }
     let rows = input.len() / inputs;
     let mut result: Vec<f32> = bias.iter().copied().cycle().take(rows * outputs).collect();
-    multiply(input, &transposed, *inputs, *outputs, &mut result);
+    let threads = threads().min(rows * weights.len() / MACS_PER_THREAD + 1);
+    // Each row is summed as if it were alone, so that the cut does not show in the result.
+    let band = rows.div_ceil(threads).next_multiple_of(TILE.0).max(TILE.0);
+    std::thread::scope(|scope| {
+        let bands = input.chunks(band * inputs);
+        for (input, result) in bands.zip(result.chunks_mut(band * outputs)) {
+            let mut work = || multiply(input, &transposed, *inputs, *outputs, result);
+            match threads {
+                1 => work(),
+                _ => drop(scope.spawn(work)),
+            }
+        }
+    });
     result
 }
+
+/// Threads worth starting.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Multiply-accumulates below which a second thread costs more than it saves.
+const MACS_PER_THREAD: usize = 2_000_000;
 
 /// Rows and columns of a tile, whose sums stay in registers.
 const TILE: (usize, usize) = (4, 16);
@@ -197,4 +217,35 @@ fn attention(config: &Config, qkv: &[f32], lengths: &[usize]) -> (Vec<f32>, f32)
         first += length;
     }
     (context, largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_threads_share_are_as_they_are_alone() {
+        let noise = |count: usize| -> Vec<f32> {
+            let value = |index: usize| (index * 7919 % 1009) as f32 / 504.0 - 1.0;
+            (0..count).map(value).collect()
+        };
+        let (inputs, outputs) = (130, 150);
+        let layer = Linear {
+            weights: noise(inputs * outputs),
+            bias: noise(outputs),
+            inputs,
+            outputs,
+        };
+        // Many enough for several threads, and none of them gets whole tiles only.
+        for rows in [1, 5, 1003] {
+            let input = noise(rows * inputs);
+            let together = apply(&layer, &input);
+            let alone: Vec<f32> = input
+                .chunks(inputs)
+                .flat_map(|row| apply(&layer, row))
+                .collect();
+            assert!(together == alone, "{rows} rows");
+        }
+        assert!(apply(&layer, &[]).is_empty());
+    }
 }
