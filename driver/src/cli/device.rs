@@ -37,19 +37,27 @@ pub enum Device {
     VfioUser(PathBuf),
 }
 
-/// Help for options that choose where products run.
+/// Help for options that choose where products run, in lines of at most 70 letters, which fit a
+/// terminal of 80.
 pub const DEVICES: &str = "\
 Where products run:
-  auto                where the cost model foresees each product to end first: the CPU or a card of this
-                      machine that is ready for use, and without one the simulated card, which is
-                      slower than the CPU for nearly all
-  cpu                 the CPU kernels
-  sim                 the Verilated card in this process, cycle by cycle
-  sim-pcie            the same behind its PCIe endpoint and a model of the link
-  model               the functional model of the card: the same bits, no clock
-  model-pcie          the functional model as a PCI function in this process
-  vfio:0000:01:00.0   a card in this machine, through the kernel's vfio-pci
-  vfio-user:PATH      a card behind the socket of a vfio-user server (`systole-card serve`)
+  auto               where the cost model foresees each product to end
+                     first: the CPU or a card of this machine that is
+                     ready for use; without one the simulated card,
+                     which is slower than the CPU for nearly all
+  cpu                the CPU kernels
+  sim                the Verilated card in this process, cycle by
+                     cycle
+  sim-pcie           the same behind its PCIe endpoint and a model of
+                     the link
+  model              the functional model of the card: the same bits,
+                     no clock
+  model-pcie         the functional model as a PCI function in this
+                     process
+  vfio:0000:01:00.0  a card in this machine, through the kernel's
+                     vfio-pci
+  vfio-user:PATH     a card behind the socket of a vfio-user server
+                     (`systole-card serve`)
 ";
 
 impl Device {
