@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::backend::{Backend, NodeReport};
 use crate::model::{Model, ModelError, TooLong, cache};
-use crate::quant::mixed::{CycleModel, Found, Search};
+use crate::quant::mixed::{CycleModel, Found, Search, Step};
 use crate::quant::scheme::{Goal, Plan, Scheme};
 use crate::quant::{
     self, CALIBRATION, Key, NodeDigest, QuantiseError, QuantisedModel, RunError, Runner,
@@ -195,8 +195,7 @@ impl Embedder {
     }
 
     /// The best plan for `goal` of these candidates, found by the sentences of `text`, one a line, of
-    /// which some are held back to measure; the model stays as it is. `progress` hears the number of
-    /// products measured, of six a layer.
+    /// which some are held back to measure; the model stays as it is. `progress` hears how far it is.
     ///
     /// # Errors
     /// As [`Self::apply`], or when no plan reaches the goal.
@@ -205,7 +204,7 @@ impl Embedder {
         goal: Goal,
         candidates: &[Scheme],
         text: &str,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut dyn FnMut(Step),
     ) -> Result<Found, QuantiseError> {
         let search = Search {
             model: &self.model,

@@ -2,11 +2,14 @@
 
 mod desk;
 
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::Path;
+use std::process::Stdio;
 
-use desk::Desk;
+use desk::{Desk, said};
 
 fn length(path: &Path) -> u64 {
     std::fs::metadata(path).expect("it was written").len()
@@ -59,6 +62,15 @@ fn schemes_are_compared_in_a_table_and_a_plot() {
     assert_eq!(errors.len(), 1);
     let svg = std::fs::read_to_string(desk.path("plot.svg")).expect("it was drawn");
     assert_eq!(svg.matches("<circle").count(), 3);
+    // The first two lie on each other; the legend names all of them.
+    assert_eq!(svg.matches(">A B</text>").count(), 1);
+    for legend in ["w8.q: 448 bytes, cosine ", "w3.q: 168 bytes", ">w3</text>"] {
+        assert!(svg.contains(legend), "no `{legend}` in: {svg}");
+    }
+    assert!(
+        !svg.contains(">1.2</text>"),
+        "no cosine is above one: {svg}"
+    );
     let table = desk.prints("eval MODEL w3.q --against MODEL --text text --device model");
     for word in ["cosine mean", "Spearman", "37.5 %", "error after layer"] {
         assert!(table.contains(word), "no `{word}` in: {table}");
@@ -95,18 +107,23 @@ fn mixed_plans_keep_their_budget() {
         chosen("layer.0.ffn.out")
     );
     // The tiny products fill no tile of the array, so the card takes as long for every scheme.
-    let cycles = desk.json(&format!("{base} --scheme mixed:cycles=101%"));
+    let cycles = desk.json(&format!("{base} --scheme mixed:cycles=100%"));
     assert_eq!(cycles["products"].as_array().map(Vec::len), Some(6));
     desk.refuses(
         &format!("{base} --scheme mixed:cycles=75%"),
         1,
-        &["out of reach", "cycles"],
+        &["out of reach", "% of those of w8"],
     );
     desk.json(&format!("{base} --scheme mixed:accuracy=0.5"));
     desk.refuses(
         &format!("{base} --scheme mixed:bytes=10%"),
         1,
-        &["out of reach", "45 bytes"],
+        // Of 448 weights the cheapest candidate keeps half a byte or three bits each.
+        &[
+            "out of reach",
+            "is 168 bytes, 37.5 %",
+            "at most 44 were asked for",
+        ],
     );
     desk.refuses(
         &format!("{base} --scheme mixed:accuracy=0.9999999999"),
@@ -301,7 +318,72 @@ fn nonsense_is_refused_with_a_sentence() {
         (
             "quantize MODEL --scheme w4 --candidates w4,q -o x",
             2,
-            &["`q` is neither"],
+            &["--candidates", "mixed:"],
+        ),
+        (
+            "quantize MODEL --scheme mixed:bytes=50% --candidates w4,q -o x",
+            2,
+            &["--candidates", "`q` is not a width", "--help"],
+        ),
+        (
+            "quantize MODEL --scheme mixed:bytes=50% --candidates w4, -o x",
+            2,
+            &["`w4,`", "one of its commas"],
+        ),
+        (
+            "quantize MODEL --scheme mixed:bytes=50% --candidates  -o x",
+            2,
+            &["--candidates: an empty scheme", "at least one"],
+        ),
+        (
+            "quantize MODEL --scheme w4, -o x",
+            2,
+            &["the scheme `w4,`", "one of its commas"],
+        ),
+        (
+            "quantize MODEL --scheme w4g33 -o x",
+            2,
+            &["weights that share a scale", "not 33"],
+        ),
+        (
+            "quantize MODEL --scheme w4-magnitude -o x",
+            2,
+            &["belongs to 2:4"],
+        ),
+        (
+            "quantize MODEL --scheme mixed -o x",
+            2,
+            &["the scheme `mixed`", "needs a goal: accuracy=0.99"],
+        ),
+        (
+            "quantize MODEL --scheme mixed:bytes=150% -o x",
+            2,
+            &["150 % is more than w8"],
+        ),
+        (
+            "quantize MODEL --scheme mixed:accuracy=1.5 -o x",
+            2,
+            &["a cosine above 0 and below 1"],
+        ),
+        // The matrices have 8x8, 8x12 and 12x8 weights.
+        (
+            "quantize MODEL --scheme block1000x1000=0.5 -o x",
+            2,
+            &[
+                "blocks of 1000x1000 are larger",
+                "layer.0.attention.qkv",
+                "8x24",
+            ],
+        ),
+        (
+            "quantize MODEL --scheme block8x12=0.5@ffn.in -o x",
+            2,
+            &["of the 1 blocks", "layer.0.ffn.in", "none would be left"],
+        ),
+        (
+            "quantize MODEL --scheme mixed:bytes=50% --candidates w8,block12x4=0.5 -o x",
+            2,
+            &["blocks of 12x4 are larger", "layer.0.attention.query"],
         ),
         (
             "quantize MODEL --scheme w4 --calibrate empty -o x",
@@ -374,6 +456,80 @@ fn nonsense_is_refused_with_a_sentence() {
         desk.refuses(line, code, words);
     }
     assert!(!desk.path("x").exists());
+}
+
+/// What the program says on standard error when it is done.
+fn says(desk: &Desk, line: &str) -> String {
+    let output = desk.run(line);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{line}: {said}");
+    said
+}
+
+#[test]
+fn options_that_change_nothing_are_remarked_on() {
+    let desk = Desk::new();
+    for scheme in ["w8", "w4g32", "2:4", "block4x4=0.5", "w4@query,w5"] {
+        let said = says(
+            &desk,
+            &format!("quantize MODEL --scheme {scheme} --calibrate text -o x"),
+        );
+        assert!(
+            said.contains("warning: --calibrate changes nothing"),
+            "{said}"
+        );
+    }
+    for scheme in ["w4-gptq", "2:4-wanda", "w8,2:4-sparsegpt@ffn.in"] {
+        let said = says(
+            &desk,
+            &format!("quantize MODEL --scheme {scheme} --calibrate text -o x"),
+        );
+        assert!(said.is_empty(), "{said}");
+    }
+    for (scheme, words) in [
+        (
+            "block4x4=0.5",
+            ["saves no cycles on the usual 16x16 array", "blocks of 4x4"],
+        ),
+        (
+            "block7x7=0.5",
+            ["saves no cycles on any array", "blocks of 7x7"],
+        ),
+        (
+            "2:4+block4x4=0.5",
+            ["saves no cycles on any array", "are 32x16"],
+        ),
+    ] {
+        let said = says(&desk, &format!("quantize MODEL --scheme {scheme} -o x"));
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+}
+
+#[test]
+fn sentences_change_nothing_in_schemes_that_look_at_weights_alone() {
+    let desk = Desk::new();
+    desk.file("other", "b b b c\n");
+    for scheme in ["w4g32", "2:4", "w3@ffn.in"] {
+        for text in ["text", "other"] {
+            desk.prints(&format!(
+                "quantize MODEL --scheme {scheme} --calibrate {text} -o {text}.q"
+            ));
+        }
+        // The order in which a header names things is chance.
+        let file = |name: &str| -> (serde_json::Value, Vec<u8>) {
+            let bytes = std::fs::read(desk.path(name)).expect("it was written");
+            let (length, rest) = bytes.split_first_chunk().expect("it has a header");
+            let (header, rest) = rest.split_at(u64::from_le_bytes(*length) as usize);
+            let header = serde_json::from_slice(header).expect("it is JSON");
+            (header, rest.to_vec())
+        };
+        assert!(file("text.q") == file("other.q"), "{scheme}");
+    }
+}
+
+#[test]
+fn help_teaches_schemes_and_warns_of_minutes() {
+    let desk = Desk::new();
     let help = desk.prints("quantize --help");
     for word in [
         "w4g32",
@@ -381,7 +537,81 @@ fn nonsense_is_refused_with_a_sentence() {
         "block=PART",
         "mixed:accuracy=0.99",
         "Examples:",
+        "a layer that none fits becomes w8",
+        "which takes minutes",
+        "mixed:...`",
+        "w8,w6-gptq,",
     ] {
         assert!(help.contains(word), "no `{word}` in: {help}");
     }
+}
+
+/// Two ends of a terminal of 100 columns: what a person sees, and what the program writes to.
+fn terminal() -> (File, OwnedFd) {
+    let size = libc::winsize {
+        ws_row: 30,
+        ws_col: 100,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let (mut seen, mut written) = (-1, -1);
+    // SAFETY: the pointers are to what the call writes and reads; a null one is allowed for the name
+    // and the modes.
+    let done = unsafe {
+        libc::openpty(
+            &mut seen,
+            &mut written,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &size,
+        )
+    };
+    assert_eq!(done, 0, "there is a terminal");
+    // SAFETY: the call opened both, and nobody else has them.
+    unsafe { (File::from_raw_fd(seen), OwnedFd::from_raw_fd(written)) }
+}
+
+/// What a person sees on the terminal where the program runs.
+fn shows(desk: &Desk, line: &str) -> String {
+    let (mut seen, written) = terminal();
+    let mut command = desk.command(line);
+    command
+        .env("TERM", "xterm")
+        .stdout(Stdio::null())
+        .stderr(written);
+    let mut child = command.spawn().expect("the program starts");
+    // It held the other end too.
+    drop(command);
+    let mut shown = Vec::new();
+    let mut piece = [0; 4096];
+    // The end of a terminal is an error.
+    while let Ok(count @ 1..) = seen.read(&mut piece) {
+        shown.extend(&piece[..count]);
+    }
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0), "{line}: {shown}");
+    shown
+}
+
+#[test]
+fn the_stages_of_a_search_are_shown_on_a_terminal_and_nowhere_else() {
+    let desk = Desk::new();
+    let base = "quantize MODEL --calibrate text -o x --scheme";
+    let search = format!("{base} mixed:bytes=60% --candidates w8,w4,w3");
+    let shown = shows(&desk, &search);
+    for stage in [
+        "calibrating",
+        "sensitivity: products [",
+        "0/6",
+        "trying plan 1: layers [",
+        "0/1",
+        "compressing layers [",
+    ] {
+        assert!(shown.contains(stage), "no `{stage}` in: {shown}");
+    }
+    let shown = shows(&desk, &format!("{base} w4-gptq"));
+    assert!(shown.contains("compressing layers ["), "{shown}");
+    assert!(!shown.contains("sensitivity"), "{shown}");
+    assert!(says(&desk, &search).is_empty());
 }

@@ -16,6 +16,7 @@ use systole::cpu::CpuBackend;
 use systole::embed::{EmbedOptions, Embedder, Embeddings, Origin};
 use systole::matmul::{Layout, Weights};
 use systole::model::Model;
+use systole::quant::mixed::Step;
 use systole::quant::scheme::{Plan, Rounding};
 use systole::quant::{self, Kind, Node, QuantisedModel, Runner};
 use tempfile::TempDir;
@@ -173,6 +174,37 @@ fn a_search_starts_from_eight_bits_whatever_was_applied() {
     });
     let [fresh, applied] = &mut found;
     assert_eq!(fresh, applied);
+}
+
+#[test]
+fn a_search_says_how_far_it_is_and_what_cannot_be_before_it_begins() {
+    let (_folder, mut embedder) = model();
+    let candidates = ["w8", "w4"].map(|it| it.parse().expect("it is a scheme"));
+    let mut search = |goal: &str| {
+        let mut steps = Vec::new();
+        let goal = goal.parse().expect("it is a goal");
+        let found = embedder.search(goal, &candidates, TEXT, &mut |step| steps.push(step));
+        (found.map_err(|error| error.to_string()), steps)
+    };
+    let (found, steps) = search("bytes=60%");
+    assert!(found.is_ok());
+    let mut expected = vec![Step::Start];
+    expected.extend((0..=6).map(|done| Step::Measured(done, 6)));
+    expected.extend([Step::Tried(1, 0, 1), Step::Tried(1, 1, 1)]);
+    assert_eq!(steps, expected);
+    // Half a byte a weight is the least, and exactly that can be had.
+    assert!(search("bytes=50%").0.is_ok());
+    let (found, steps) = search("bytes=49.9%");
+    let error = found.expect_err("it is too little");
+    assert!(
+        error.contains("224 bytes, 50.0 % of those of w8"),
+        "{error}"
+    );
+    assert_eq!(steps, []);
+    let (found, steps) = search("accuracy=0.9999999999");
+    let error = found.expect_err("it is too much");
+    assert!(error.contains("eight bits everywhere reach"), "{error}");
+    assert_eq!(steps, [Step::Start]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A plan applied to a model: layer after layer, each seeing what the layers before it give when
 //! they are quantised already.
 
+use super::apart::apart;
 use super::calibrate::tokenize_lines;
 use super::forward;
 use super::nodes::{Kind, Node};
@@ -8,8 +9,9 @@ use super::record::Recorder;
 use super::scheme::{Plan, Scheme};
 use super::work::{EncodeError, LinearWork};
 use super::{Part, QuantiseError, QuantisedLayer, QuantisedModel, Runner};
+use crate::backend::Backend;
 use crate::cpu::CpuBackend;
-use crate::model::float::{self, LayerTrace};
+use crate::model::float::{self, LayerTrace, threads};
 use crate::model::{LayerWeights, Linear, Model, ModelError};
 
 /// What `plan` makes of `calibrated`, which is `model` as calibration left it, by the sentences of
@@ -27,25 +29,54 @@ pub fn apply(
     text: &str,
     progress: &mut dyn FnMut(usize),
 ) -> Result<QuantisedModel, QuantiseError> {
-    let mut pass = Pass::new(model, text)?;
+    check_fit(calibrated, plan)?;
+    // What layers see takes long to find out.
+    let mut pass = match plan.rules.iter().any(|rule| rule.scheme.is_calibrated()) {
+        true => Some(Pass::new(model, text)?),
+        false => None,
+    };
     let mut applied = calibrated.copy();
     for (index, layer) in applied.layers.iter_mut().enumerate() {
         let weights = model.bert.layer(index)?;
-        let trace = pass.trace(&weights);
+        let trace = pass.as_ref().map(|pass| pass.trace(&weights));
         for kind in Kind::ALL {
             let parts = plan.parts(index, kind);
             if parts == [(kind.whole(), Scheme::W8)] {
                 continue;
             }
-            let seen = pass.seen(index, layer)?.take(kind);
-            let work = pass.work(layer, &weights, &trace, kind, seen);
+            let work = match pass.as_ref().zip(trace.as_ref()) {
+                Some((pass, trace)) => {
+                    let seen = pass.seen(index, layer)?.take(kind);
+                    pass.work(layer, &weights, trace, kind, seen)
+                }
+                None => {
+                    let linear = smoothed(&weights, layer, kind);
+                    LinearWork::new(linear, Vec::new(), Vec::new(), threads())
+                }
+            };
             let parts = encode(model, index, &work, &parts, &layer.linear(kind).units)?;
             layer.linear_mut(kind).parts = parts;
         }
-        pass.advance(index, layer, trace)?;
+        if let Some((pass, trace)) = pass.as_mut().zip(trace) {
+            pass.advance(index, layer, trace)?;
+        }
         progress(index + 1);
     }
     Ok(applied)
+}
+
+/// Checks that the zero blocks of `plan` fit the products of `model`.
+fn check_fit(model: &QuantisedModel, plan: &Plan) -> Result<(), QuantiseError> {
+    for (index, layer) in model.layers.iter().enumerate() {
+        for kind in Kind::ALL {
+            let parts = plan.parts(index, kind);
+            let (k, n) = layer.linear(kind).shape();
+            for (node, scheme) in &parts {
+                scheme.check_fit(k, n / parts.len(), &node.of_layer(index))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The products `parts` of a linear layer by their schemes.
@@ -73,11 +104,6 @@ pub fn encode(
         };
         ModelError::malformed(model.bert.tensors().path(), reason).into()
     })
-}
-
-/// Threads worth starting.
-pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Where a pass over the layers is.
@@ -116,10 +142,11 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// When a product cannot be run.
     pub fn seen(&self, index: usize, layer: &QuantisedLayer) -> Result<Recorder, QuantiseError> {
-        let mut recorder = Recorder::new(CpuBackend::new(threads()));
+        let recorder = |_| Recorder::new(CpuBackend::new(1));
+        let mut recorders: Vec<Recorder> = (0..threads()).map(recorder).collect();
         let mut vectors = self.vectors.clone();
-        self.run(index, layer, &mut vectors, &mut recorder)?;
-        Ok(recorder)
+        self.run(index, layer, &mut vectors, &mut recorders)?;
+        Ok(Recorder::join(recorders))
     }
 
     /// The linear layer `kind`, whose inputs in the quantised model are `seen`.
@@ -159,22 +186,30 @@ impl<'a> Pass<'a> {
         trace: LayerTrace,
     ) -> Result<(), QuantiseError> {
         let mut vectors = std::mem::take(&mut self.vectors);
-        self.run(index, layer, &mut vectors, &mut CpuBackend::new(threads()))?;
+        let mut workers: Vec<CpuBackend> = (0..threads()).map(|_| CpuBackend::new(1)).collect();
+        self.run(index, layer, &mut vectors, &mut workers)?;
         self.vectors = vectors;
         self.floats = trace.output;
         Ok(())
     }
 
-    fn run(
+    fn run<B: Backend>(
         &self,
         index: usize,
         layer: &QuantisedLayer,
         vectors: &mut [f32],
-        backend: &mut dyn crate::backend::Backend,
+        workers: &mut [B],
     ) -> Result<(), QuantiseError> {
-        let mut runner = Runner::new(backend, false);
         let config = &self.model.config;
-        forward::layer(layer, config, index, vectors, &self.lengths, &mut runner)?;
+        apart(
+            workers,
+            vectors,
+            &self.lengths,
+            |backend, vectors, lengths| {
+                let mut runner = Runner::new(backend, false);
+                forward::layer(layer, config, index, vectors, lengths, &mut runner)
+            },
+        )?;
         Ok(())
     }
 }

@@ -110,6 +110,11 @@ impl QuantisedLinear {
         })
     }
 
+    /// Inputs and outputs.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.factors.len(), self.units.len())
+    }
+
     /// The same layer once more, its weights under numbers of their own.
     pub(crate) fn copy(&self) -> Self {
         let copy = |part: &Part| Part {

@@ -14,6 +14,7 @@
 //!   sentence, and probabilities one a row, relative to the row's largest.
 //! * Softmax, GELU, LayerNorm and residuals are floats on the CPU ([`crate::model::math`]).
 
+mod apart;
 mod apply;
 mod attention;
 mod calibrate;

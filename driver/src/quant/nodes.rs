@@ -82,16 +82,6 @@ impl Node {
         Self::FfnOut,
     ];
 
-    /// Parts that can be chosen for alone, in the order in which they run.
-    pub const PARTS: [Self; 6] = [
-        Self::Query,
-        Self::Key,
-        Self::Value,
-        Self::AttentionOutput,
-        Self::FfnIn,
-        Self::FfnOut,
-    ];
-
     /// The linear layer that it is, or is a part of.
     pub const fn kind(self) -> Kind {
         match self {

@@ -22,6 +22,15 @@ impl Recorder {
         }
     }
 
+    /// What `recorders` took, one after the other.
+    pub fn join(recorders: Vec<Self>) -> Self {
+        let mut joined = Self::new(CpuBackend::new(1));
+        for (kind, rows) in recorders.into_iter().flat_map(|it| it.taken) {
+            joined.taken.entry(kind).or_default().extend(rows);
+        }
+        joined
+    }
+
     /// Rows that went into the linear layer `kind`, with their scales; those of the last layer that
     /// ran.
     pub fn take(&mut self, kind: Kind) -> Vec<f32> {

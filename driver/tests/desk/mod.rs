@@ -39,17 +39,22 @@ impl Desk {
 
     /// Runs the program in the folder, where the model is `MODEL`.
     pub fn run(&self, line: &str) -> Output {
+        self.command(line).output().expect("the program starts")
+    }
+
+    /// The program in the folder, not yet started.
+    pub fn command(&self, line: &str) -> Command {
         let model = self.model.path().to_str().expect("the path is text");
-        Command::new(env!("CARGO_BIN_EXE_systole"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_systole"));
+        command
             .args(
                 line.split(' ')
                     .map(|it| if it == "MODEL" { model } else { it }),
             )
             .env("SYSTOLE_CACHE", self.path("cache"))
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts")
+            .stdin(Stdio::null());
+        command
     }
 
     /// What the program prints; it must succeed.

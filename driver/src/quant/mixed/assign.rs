@@ -10,7 +10,7 @@ pub struct Choice {
 }
 
 /// Part of the limit by which rounding may exceed it.
-const SLACK: f64 = 1e-12;
+pub const SLACK: f64 = 1e-12;
 
 /// Number of a choice for each item such that the sum of weights is at most `limit` and the sum of
 /// values is the smallest possible; `None` if there is none. Weights must not be negative.

@@ -1,12 +1,16 @@
 //! What each product loses under each scheme, when all others stay as they are.
 
+use std::ops::Range;
+
 use crate::cpu::CpuBackend;
 use crate::embed::cosine;
-use crate::model::{Model, TooLong, float};
-use crate::quant::apply::{Pass, encode, threads};
+use crate::model::float::{self, threads};
+use crate::model::{Model, TooLong};
+use crate::quant::apart::apart;
+use crate::quant::apply::{Pass, encode};
 use crate::quant::forward;
 use crate::quant::scheme::Scheme;
-use crate::quant::{Kind, Node, QuantiseError, QuantisedModel, Runner};
+use crate::quant::{Kind, Node, QuantiseError, QuantisedModel, RunError, Runner};
 
 /// One product of the model.
 #[derive(Clone, Debug)]
@@ -109,12 +113,7 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// When a product cannot be run.
     pub fn loss(&self, quantised: &QuantisedModel) -> Result<Loss, QuantiseError> {
-        self.loss_from(
-            quantised,
-            0,
-            self.start.clone(),
-            &mut CpuBackend::new(threads()),
-        )
+        self.loss_from(quantised, 0, self.start.clone(), &mut workers())
     }
 
     /// As [`Self::loss`], from `vectors` that enter layer `first`.
@@ -123,29 +122,47 @@ impl<'a> Judge<'a> {
         quantised: &QuantisedModel,
         first: usize,
         mut vectors: Vec<f32>,
-        cpu: &mut CpuBackend,
+        workers: &mut [CpuBackend],
     ) -> Result<Loss, QuantiseError> {
-        let config = &self.model.config;
-        let mut runner = Runner::new(cpu, false);
-        for (index, layer) in quantised.layers.iter().enumerate().skip(first) {
-            forward::layer(
-                layer,
-                config,
-                index,
-                &mut vectors,
-                &self.lengths,
-                &mut runner,
-            )?;
-        }
+        let layers = first..quantised.layers.len();
+        self.run(quantised, layers, &mut vectors, workers)?;
         let vectors = self.model.pool(&vectors, &self.lengths)?;
         let pairs = vectors.iter().zip(&self.wanted);
         let losses: Vec<f64> = pairs.map(|(a, b)| 1.0 - cosine(a, b)).collect();
         Ok(Loss::of(&losses))
     }
+
+    /// Runs `layers` of `quantised` on the vectors that enter the first of them.
+    fn run(
+        &self,
+        quantised: &QuantisedModel,
+        layers: Range<usize>,
+        vectors: &mut [f32],
+        workers: &mut [CpuBackend],
+    ) -> Result<(), RunError> {
+        let config = &self.model.config;
+        apart(
+            workers,
+            vectors,
+            &self.lengths,
+            |backend, vectors, lengths| {
+                let mut runner = Runner::new(backend, false);
+                layers.clone().try_for_each(|index| {
+                    let layer = &quantised.layers[index];
+                    forward::layer(layer, config, index, vectors, lengths, &mut runner)
+                })
+            },
+        )
+    }
 }
 
-/// Measures every product of `quantised` under every candidate, alone; `progress` hears the number
-/// of products done.
+/// A CPU for each thread that runs sentences.
+fn workers() -> Vec<CpuBackend> {
+    (0..threads()).map(|_| CpuBackend::new(1)).collect()
+}
+
+/// Measures every product of `quantised`, which loses `base`, under every candidate, alone;
+/// `progress` hears the number of products done.
 ///
 /// # Errors
 /// When weights cannot be read or quantised, or the tokenizer fails.
@@ -154,16 +171,15 @@ pub fn measure(
     quantised: &mut QuantisedModel,
     texts: &Texts,
     judge: &Judge<'_>,
+    base: Loss,
     candidates: &[Scheme],
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Item>, QuantiseError> {
-    let config = &model.config;
-    let base = judge.loss(quantised)?.mean;
     let mut pass = Pass::new(model, &texts.fit)?;
     let mut vectors = judge.start.clone();
-    let mut cpu = CpuBackend::new(threads());
+    let mut workers = workers();
     let mut items = Vec::new();
-    for index in 0..config.layers {
+    for index in 0..model.config.layers {
         let weights = model.bert.layer(index)?;
         let trace = pass.trace(&weights);
         let mut seen = pass.seen(index, &quantised.layers[index])?;
@@ -184,9 +200,9 @@ pub fn measure(
                     let parts = encode(model, index, &work, &parts, units)?;
                     let linear = quantised.layers[index].linear_mut(kind);
                     let before = std::mem::replace(&mut linear.parts, parts);
-                    let loss = judge.loss_from(quantised, index, vectors.clone(), &mut cpu);
+                    let loss = judge.loss_from(quantised, index, vectors.clone(), &mut workers);
                     quantised.layers[index].linear_mut(kind).parts = before;
-                    losses.push(loss?.mean - base);
+                    losses.push(loss?.mean - base.mean);
                 }
                 let linear = quantised.layers[index].linear(kind);
                 items.push(Item {
@@ -199,18 +215,9 @@ pub fn measure(
                 progress(items.len());
             }
         }
-        let mut runner = Runner::new(&mut cpu, false);
-        let layer = &quantised.layers[index];
-        forward::layer(
-            layer,
-            config,
-            index,
-            &mut vectors,
-            &judge.lengths,
-            &mut runner,
-        )?;
-        pass.advance(index, layer, trace)?;
-        cpu.forget_weights();
+        judge.run(quantised, index..index + 1, &mut vectors, &mut workers)?;
+        pass.advance(index, &quantised.layers[index], trace)?;
+        workers.iter_mut().for_each(CpuBackend::forget_weights);
     }
     Ok(items)
 }

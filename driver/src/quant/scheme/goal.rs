@@ -63,9 +63,12 @@ impl FromStr for Goal {
     }
 }
 
+/// What a mixed plan without a goal lacks.
+pub const NEEDS: &str = "needs a goal: accuracy=0.99, bytes=60% or cycles=60%";
+
 fn read(text: &str) -> Result<Goal, String> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err("it needs a goal: accuracy=0.99, bytes=50% or cycles=60%".into());
+        return Err(format!("it {NEEDS}"));
     };
     let cost = |name: &str| match name {
         "bytes" => Ok(Cost::Bytes),
@@ -75,6 +78,9 @@ fn read(text: &str) -> Result<Goal, String> {
         )),
     };
     let number = |text: &str| {
+        if text.trim().is_empty() {
+            return Err("the number is missing".into());
+        }
         let number = text.trim().parse::<f64>();
         let number = number
             .ok()
@@ -86,15 +92,27 @@ fn read(text: &str) -> Result<Goal, String> {
             Some((value, least)) => (value, cost(least)?),
             None => (value, Cost::Bytes),
         };
+        let reason = "accuracy is a cosine above 0 and below 1, such as 0.99";
+        if value.trim().ends_with('%') {
+            return Err(format!("{reason}, not `{value}`"));
+        }
         let cosine = number(value)?;
         return match cosine < 1.0 {
             true => Ok(Goal::Accuracy(cosine, least)),
-            false => Err("a cosine of one is out of reach".into()),
+            false => Err(format!("{reason}, not {cosine}")),
         };
     }
     let cost = cost(name)?;
     let limit = match value.strip_suffix('%') {
-        Some(percent) => Limit::Part(number(percent)? / 100.0),
+        Some(percent) => match number(percent)? {
+            percent if percent <= 100.0 => Limit::Part(percent / 100.0),
+            percent => {
+                return Err(format!(
+                    "{percent} % is more than w8 everywhere takes, which is the most that a plan \
+                     needs: take at most 100 %"
+                ));
+            }
+        },
         None => Limit::Absolute(number(value)?),
     };
     Ok(Goal::Within(cost, limit))
@@ -114,18 +132,27 @@ mod tests {
                 Goal::Within(Cost::Bytes, Limit::Absolute(6e6)),
             ),
             ("cycles=60%", Goal::Within(Cost::Cycles, Limit::Part(0.6))),
+            ("bytes=100%", Goal::Within(Cost::Bytes, Limit::Part(1.0))),
         ] {
             assert_eq!(text.parse(), Ok(goal));
         }
         for (text, word) in [
             ("", "needs a goal"),
             ("speed=3", "`speed` is no goal"),
-            ("accuracy=1", "out of reach"),
+            ("accuracy=1", "above 0 and below 1, such as 0.99, not 1"),
+            ("accuracy=1.5", "above 0 and below 1, such as 0.99, not 1.5"),
+            (
+                "accuracy=99%",
+                "above 0 and below 1, such as 0.99, not `99%`",
+            ),
+            ("bytes=150%", "150 % is more than w8"),
+            ("cycles=100.1%", "take at most 100 %"),
             ("accuracy=high", "`high` is no number"),
             ("accuracy=0.9:speed", "`speed` is no goal"),
             ("bytes=-1", "`-1` is no number above zero"),
             ("bytes=inf", "`inf` is no number"),
-            ("cycles=%", "`` is no number"),
+            ("cycles=%", "the number is missing"),
+            ("accuracy=", "the number is missing"),
         ] {
             let error = text.parse::<Goal>().expect_err(text).to_string();
             assert!(error.contains(word), "{error}");

@@ -8,36 +8,54 @@ use std::fmt;
 
 use isa::weights::GROUPS;
 
-pub use goal::{Cost, Goal, Limit};
+pub use goal::{Cost, Goal, Limit, NEEDS};
 pub use plan::{Plan, Rule};
 
-/// What people need to know to write a scheme.
+/// What people need to know to write a scheme, in lines of at most 80 letters.
 pub const GRAMMAR: &str = "\
-A scheme is made of parts joined by `+`, each at most once, in any order:
-  wBITS         weights of 2 to 8 bits, one scale an output channel; w8 where nothing is said
-  wBITSgGROUP   the same with an integer scale for each 32, 64 or 128 inputs: w4g32
-  2:4           two of four weights along the inputs are kept
-  block=PART    this part of all blocks of 16x16 weights, with 2:4 of 32x16, is zero: block=0.8;
-                block32x8=0.8 has blocks of 32 inputs x 8 outputs; the card gains by blocks that
-                cover its tiles, which on a 16x16 array have these shapes
-A method follows a `-`:
-  w4g32-nearest      each weight is rounded alone (the default)
-  w4g32-gptq         what rounding costs is made good by weights still to be rounded (GPTQ),
-                     by what the layer sees in the calibration text
-  2:4-magnitude      the largest weights are kept (the default without gptq)
-  2:4-wanda          the weights that matter most by weight times input are kept (Wanda)
-  2:4-sparsegpt      the pair that costs least is kept, and the rest made good (SparseGPT);
-                     the default with gptq; the codes are then found by GPTQ too
-Several schemes, each for some layers, are joined by `,`; the last that fits a layer counts:
-  w4g32-gptq,w8@layer.5,w6@ffn.out,2:4-sparsegpt@layer.0.query
-A place is `layer.N`, `qkv`, `query`, `key`, `value`, `attention.output`, `ffn.in`, `ffn.out`, or
-`layer.N.` and one of these names.
-Plans that are found by measuring each layer under each of the candidates:
-  mixed:accuracy=0.99   the fewest bytes whose mean cosine, on calibration text that is held back,
-                        reaches this and its standard error more
-  mixed:accuracy=0.99:cycles   the fewest cycles
-  mixed:bytes=6000000   the best accuracy within these bytes of weights; 50% is of those of w8
-  mixed:cycles=60%      the best accuracy within these cycles (foreseen on the default card, 128 tokens)";
+Schemes:
+  A scheme is made of parts joined by `+`, each at most once, in any order:
+    wBITS          weights of 2 to 8 bits with one scale an output channel;
+                   w8 where nothing is said
+    wBITSgGROUP    the same with an integer scale for each 32, 64 or 128 inputs,
+                   such as w4g32
+    2:4            two of four weights along the inputs are kept
+    block=PART     this part of all blocks is zero, such as block=0.8; a block
+                   has 16x16 weights, with 2:4 32x16, which are the tiles that
+                   the card leaves out if its array is 16x16
+    block32x8=0.8  the same with blocks of 32 inputs and 8 outputs
+  A method follows a `-`:
+    w4g32-nearest  each weight is rounded alone (the default)
+    w4g32-gptq     what rounding costs is made good by weights still to be
+                   rounded, by what the layer sees in the calibration text
+                   (GPTQ)
+    2:4-magnitude  the largest weights are kept (the default without gptq)
+    2:4-wanda      the weights that matter most by weight times input are kept
+                   (Wanda)
+    2:4-sparsegpt  the pair that costs least is kept, and the rest made good
+                   (SparseGPT); the default with gptq; the codes are then found
+                   by GPTQ too
+  gptq, wanda and sparsegpt look at the calibration text, which takes half a
+  minute or so; the others look at weights alone.
+
+Plans:
+  Several schemes, each for some layers, are joined by `,`. The last that fits a
+  layer counts; a layer that none fits becomes w8:
+    w4g32-gptq,w8@layer.5,w6@ffn.out,2:4-sparsegpt@layer.0.query
+  A place is `layer.N` with N from 0, `qkv`, `query`, `key`, `value`,
+  `attention.output`, `ffn.in`, `ffn.out`, or `layer.N.` and one of these names.
+
+Mixed plans:
+  A mixed plan is found by measuring each layer under each of the candidates,
+  which takes minutes; fewer candidates take less. The goal is one of:
+    mixed:accuracy=0.99         the fewest bytes whose mean cosine, on
+                                calibration text that is held back, reaches this
+                                and its standard error more
+    mixed:accuracy=0.99:cycles  the same with the fewest cycles
+    mixed:bytes=6000000         the best accuracy within these bytes of weights
+    mixed:bytes=60%             the same within this part of the bytes of w8
+    mixed:cycles=60%            the best accuracy within these cycles, as
+                                foreseen on the default card with 128 tokens";
 
 /// Which weights of a four are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,12 +112,20 @@ pub struct Scheme {
 
 /// A scheme that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scheme `{text}` makes no sense: {reason}")]
+#[error("{} makes no sense: {reason}", named(text))]
 pub struct SchemeError {
     /// What was read.
     pub text: String,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// A scheme as it was typed, in a sentence.
+fn named(text: &str) -> String {
+    match text.trim() {
+        "" => "an empty scheme".into(),
+        _ => format!("the scheme `{text}`"),
+    }
 }
 
 impl Scheme {
@@ -177,6 +203,35 @@ impl Scheme {
         })
     }
 
+    /// Checks that zero blocks fit a matrix of `k x n` weights, that of the product `name`, and leave
+    /// some of it.
+    ///
+    /// # Errors
+    /// When a block is larger than the matrix, or all of its blocks would be zero.
+    pub fn check_fit(&self, k: usize, n: usize, name: &str) -> Result<(), SchemeError> {
+        let Some(blocks) = self.blocks else {
+            return Ok(());
+        };
+        let count = k.div_ceil(blocks.k) * n.div_ceil(blocks.n);
+        let reason = if blocks.k > k || blocks.n > n {
+            format!(
+                "blocks of {}x{} are larger than `{name}`, which has {k}x{n} weights",
+                blocks.k, blocks.n
+            )
+        } else if self.zero_blocks(k, n) == count {
+            format!(
+                "of the {count} blocks of {}x{} that `{name}` has, none would be left",
+                blocks.k, blocks.n
+            )
+        } else {
+            return Ok(());
+        };
+        Err(SchemeError {
+            text: self.to_string(),
+            reason,
+        })
+    }
+
     /// What is wrong, if something is.
     fn fault(&self) -> Result<(), String> {
         if self.sparse == Some(Pruning::SparseGpt) && self.rounding != Rounding::Gptq {
@@ -186,7 +241,10 @@ impl Scheme {
             return Err(format!("weights have 2 to 8 bits, not {}", self.bits));
         }
         if self.group != 0 && !GROUPS.contains(&self.group) {
-            return Err(format!("groups have 32, 64 or 128, not {}", self.group));
+            return Err(format!(
+                "groups of weights that share a scale have 32, 64 or 128 inputs, not {}",
+                self.group
+            ));
         }
         let Some(blocks) = self.blocks else {
             return Ok(());

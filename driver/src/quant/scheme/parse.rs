@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use super::{Pruning, Rounding, Scheme, SchemeError, ZeroBlocks};
 
+/// What parts of schemes are.
+const WHAT: &str = "a width such as w4g32, 2:4, or zero blocks such as block=0.8";
+
 /// Zero blocks as they are read.
 struct Blocks {
     /// Inputs and outputs, if they are said.
@@ -32,7 +35,41 @@ impl FromStr for Scheme {
     }
 }
 
+impl Scheme {
+    /// Reads schemes joined by `,`, each of which may stand once.
+    ///
+    /// # Errors
+    /// When one makes no sense, or there is none.
+    pub fn list(text: &str) -> Result<Vec<Self>, SchemeError> {
+        let wrong = |reason| SchemeError {
+            text: text.into(),
+            reason,
+        };
+        if text.trim().is_empty() {
+            return Err(wrong("a list names at least one".into()));
+        }
+        let mut schemes = Vec::new();
+        for part in text.split(',') {
+            if part.trim().is_empty() {
+                return Err(wrong(NOTHING_BY_COMMA.into()));
+            }
+            let scheme: Self = part.trim().parse()?;
+            if schemes.contains(&scheme) {
+                return Err(wrong(format!("it names `{scheme}` twice")));
+            }
+            schemes.push(scheme);
+        }
+        Ok(schemes)
+    }
+}
+
+/// What is wrong with a list of which a part is empty.
+pub const NOTHING_BY_COMMA: &str = "nothing stands before or after one of its commas";
+
 fn read(text: &str) -> Result<Scheme, String> {
+    if text.trim().is_empty() {
+        return Err(format!("take {WHAT}"));
+    }
     let mut parts = Parts::default();
     for part in text.split('+') {
         parts.add(part.trim())?;
@@ -73,6 +110,9 @@ fn once<T>(place: &mut Option<T>, value: T, part: &str) -> Result<(), String> {
 }
 
 fn number<T: FromStr>(text: &str, of: &str) -> Result<T, String> {
+    if text.is_empty() {
+        return Err(format!("the number of {of} is missing"));
+    }
     text.parse()
         .map_err(|_| format!("`{text}` is no number of {of}"))
 }
@@ -90,8 +130,14 @@ impl Parts {
                 Some("wanda") => Some(Pruning::Wanda),
                 Some("sparsegpt") => Some(Pruning::SparseGpt),
                 Some(method) => {
+                    let hint = match method {
+                        "gptq" | "nearest" => {
+                            format!("; {method} belongs to the width: w8-{method}+2:4")
+                        }
+                        _ => String::new(),
+                    };
                     return Err(format!(
-                        "2:4 is found by magnitude, wanda or sparsegpt, not `{method}`"
+                        "2:4 is found by magnitude, wanda or sparsegpt, not `{method}`{hint}"
                     ));
                 }
             };
@@ -101,9 +147,10 @@ impl Parts {
             return once(&mut self.blocks, zero_blocks(rest)?, part);
         }
         let Some(width) = name.strip_prefix('w') else {
-            return Err(format!(
-                "`{part}` is neither a width such as w4g32, nor 2:4, nor block=0.8"
-            ));
+            if part.is_empty() {
+                return Err("nothing stands before or after one of its `+`".into());
+            }
+            return Err(format!("`{part}` is not {WHAT}"));
         };
         let width = match width.split_once('g') {
             Some((bits, group)) => match number(group, "inputs in a group")? {
@@ -118,8 +165,14 @@ impl Parts {
             Some("nearest") => Some(Rounding::Nearest),
             Some("gptq") => Some(Rounding::Gptq),
             Some(method) => {
+                let hint = match method {
+                    "magnitude" | "wanda" | "sparsegpt" => {
+                        format!("; {method} belongs to 2:4: {name}+2:4-{method}")
+                    }
+                    _ => String::new(),
+                };
                 return Err(format!(
-                    "codes are found by nearest or gptq, not `{method}`"
+                    "codes are found by nearest or gptq, not `{method}`{hint}"
                 ));
             }
         };
@@ -182,15 +235,20 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_its_reason() {
         for (text, reason) in [
-            ("", "`` is neither a width"),
-            ("int4", "`int4` is neither a width"),
+            ("", "an empty scheme makes no sense: take a width"),
+            ("w4+", "nothing stands before or after one of its `+`"),
+            ("int4", "`int4` is not a width such as w4g32, 2:4"),
             ("w9", "2 to 8 bits, not 9"),
             ("w1", "2 to 8 bits, not 1"),
             ("wide", "`ide` is no number of bits"),
-            ("w4g48", "groups have 32, 64 or 128, not 48"),
-            ("w4g", "`` is no number of inputs in a group"),
+            ("w4g48", "share a scale have 32, 64 or 128 inputs, not 48"),
+            ("w4g", "the number of inputs in a group is missing"),
+            ("wg32", "the number of bits is missing"),
             ("w4g0", "a group of no inputs"),
             ("w4-fast", "nearest or gptq, not `fast`"),
+            ("w4-magnitude", "magnitude belongs to 2:4: w4+2:4-magnitude"),
+            ("2:4-gptq", "gptq belongs to the width: w8-gptq+2:4"),
+            ("block=", "the number of zero blocks over all is missing"),
             ("w4+w5", "`w5` says again"),
             ("2:4+2:4", "says again"),
             ("2:4-best", "magnitude, wanda or sparsegpt, not `best`"),
@@ -206,6 +264,24 @@ mod tests {
         ] {
             let error = text.parse::<Scheme>().expect_err(text).to_string();
             assert!(error.contains(reason), "`{error}` does not say `{reason}`");
+        }
+    }
+
+    #[test]
+    fn lists_are_read_whole_and_name_each_scheme_once() {
+        let text = |schemes: Vec<Scheme>| schemes.iter().map(Scheme::to_string).collect();
+        let found: Vec<String> = text(Scheme::list("w8, w4,2:4").expect("it is a list"));
+        assert_eq!(found, ["w8", "w4", "w8+2:4-magnitude"]);
+        for (list, words) in [
+            ("", ["an empty scheme", "at least one"]),
+            ("w4,", ["`w4,`", "one of its commas"]),
+            (",w4", ["`,w4`", "one of its commas"]),
+            ("w4, ,w5", ["`w4, ,w5`", "one of its commas"]),
+            ("w4,q", ["`q`", "is not a width"]),
+            ("w4,w5,w4-nearest", ["`w4` twice", "w4,w5,w4-nearest"]),
+        ] {
+            let error = Scheme::list(list).expect_err(list).to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::parse::NOTHING_BY_COMMA;
 use super::{Scheme, SchemeError};
 use crate::quant::nodes::{Kind, Node};
 
@@ -72,17 +73,25 @@ impl FromStr for Plan {
     type Err = SchemeError;
 
     fn from_str(text: &str) -> Result<Self, SchemeError> {
-        let rule = |text: &str| match text.split_once('@') {
+        let rule = |rule: &str| match rule.split_once('@') {
+            None if rule.trim().is_empty() && text.contains(',') => Err(SchemeError {
+                text: text.into(),
+                reason: NOTHING_BY_COMMA.into(),
+            }),
             None => Ok(Rule {
-                scheme: text.trim().parse()?,
+                scheme: rule.trim().parse()?,
                 layer: None,
                 node: None,
             }),
             Some((scheme, place)) => {
-                let (layer, node) = read_place(place.trim()).map_err(|reason| SchemeError {
-                    text: text.into(),
+                let wrong = |reason| SchemeError {
+                    text: rule.trim().into(),
                     reason,
-                })?;
+                };
+                if scheme.trim().is_empty() {
+                    return Err(wrong("no scheme stands before its `@`".into()));
+                }
+                let (layer, node) = read_place(place.trim()).map_err(wrong)?;
                 Ok(Rule {
                     scheme: scheme.trim().parse()?,
                     layer,
@@ -97,15 +106,18 @@ impl FromStr for Plan {
 
 /// Reads `layer.N`, the name of a product, or both.
 fn read_place(text: &str) -> Result<(Option<usize>, Option<Node>), String> {
+    const PLACES: &str = "qkv, query, key, value, attention.output, ffn.in, ffn.out, or layer.N \
+                          before them or alone";
+    if text.is_empty() {
+        return Err(format!("no place stands after its `@`: {PLACES}"));
+    }
     let named = |name: &str| {
         let short = |node: Node| node.name().strip_prefix("attention.") == Some(name);
         let fits = |node: &Node| node.name() == name || (name != "output" && short(*node));
         let found = Node::ALL.into_iter().find(fits);
         found.ok_or_else(|| {
-            format!(
-                "`{name}` is no place: qkv, query, key, value, attention.output, ffn.in, ffn.out, \
-                 or layer.N before them or alone"
-            )
+            let at = if name.is_empty() { text } else { name };
+            format!("`{at}` is no place: {PLACES}")
         })
     };
     let Some(rest) = text.strip_prefix("layer.") else {
@@ -115,9 +127,10 @@ fn read_place(text: &str) -> Result<(Option<usize>, Option<Node>), String> {
         Some((number, name)) => (number, Some(named(name)?)),
         None => (rest, None),
     };
-    let layer = number
-        .parse()
-        .map_err(|_| format!("`{number}` is no number of a layer"))?;
+    let layer = number.parse().map_err(|_| match number {
+        "" => format!("`{text}` does not say the number of a layer"),
+        _ => format!("`{number}` is no number of a layer"),
+    })?;
     Ok((Some(layer), node))
 }
 
@@ -177,7 +190,19 @@ mod tests {
             ("w4@output", "`output` is no place"),
             ("w4@layer.x", "`x` is no number"),
             ("w4@layer.1.ffn", "`ffn` is no place"),
-            ("w4,", "neither a width"),
+            ("w4@layer.1.", "`layer.1.` is no place"),
+            ("w4@layer.", "`layer.` does not say the number"),
+            ("w4@", "`w4@` makes no sense: no place stands after its `@`"),
+            (
+                "w8,@query",
+                "`@query` makes no sense: no scheme stands before",
+            ),
+            (
+                "w4,",
+                "`w4,` makes no sense: nothing stands before or after",
+            ),
+            (" ", "an empty scheme makes no sense"),
+            ("w4,q@query", "`q` is not a width"),
         ] {
             let error = text.parse::<Plan>().expect_err(text).to_string();
             assert!(error.contains(word), "{error}");
