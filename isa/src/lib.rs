@@ -24,4 +24,5 @@ pub mod pci;
 pub mod queue;
 pub mod record;
 pub mod regs;
+pub mod serial;
 pub mod weights;
