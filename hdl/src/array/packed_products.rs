@@ -3,6 +3,7 @@
 use rust_hdl_core::prelude::*;
 
 use super::PAIR_BITS;
+use super::multiplier::registered_product;
 
 /// As [`Products`](super::Products), but the weights of both columns of a row stand in one factor,
 /// so that one multiplier of 18 x 18 bits makes two products.
@@ -79,9 +80,24 @@ impl Logic for PackedProducts {
     fn update(&mut self) {}
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(CODE.to_string())
+        let mut code = CODE.to_string();
+        for (row, lane) in ["act[7:0]", "act[15:8]"].into_iter().enumerate() {
+            let lane_wire = format!("lane_{row}");
+            code += &format!("wire [7:0] {lane_wire} = {lane};\n");
+            let factor = format!("both_{row}");
+            code += &registered_product(
+                &format!("product_{row}"),
+                (&lane_wire, 8),
+                (&factor, 18),
+                PRODUCT_BITS,
+            );
+        }
+        Verilog::Custom(code)
     }
 }
+
+/// Bits of an activation times a factor of both columns.
+const PRODUCT_BITS: usize = 25;
 
 /// The small products are sums of rows, not `*`: a synthesiser would spend multipliers on them.
 const CODE: &str = "\
@@ -99,7 +115,6 @@ endfunction
 logic [31:0] shadow;
 logic signed [17:0] both_0, both_1;
 logic [5:0] low_weight_0, low_weight_1;
-logic signed [24:0] product_0, product_1;
 logic [5:0] low_0, low_1;
 logic signed [25:0] total;
 logic [5:0] low;
@@ -112,8 +127,6 @@ initial begin
   both_1 = 18'd0;
   low_weight_0 = 6'd0;
   low_weight_1 = 6'd0;
-  product_0 = 25'd0;
-  product_1 = 25'd0;
   low_0 = 6'd0;
   low_1 = 6'd0;
   total = 26'd0;
@@ -131,8 +144,6 @@ always @(posedge clock) begin
     low_weight_0 <= shadow[13:8];
     low_weight_1 <= shadow[29:24];
   end
-  product_0 <= 25'($signed(act[7:0])) * 25'(both_0);
-  product_1 <= 25'($signed(act[15:8])) * 25'(both_1);
   low_0 <= low_product(act[5:0], low_weight_0);
   low_1 <= low_product(act[13:8], low_weight_1);
   total <= 26'(product_0) + 26'(product_1);

@@ -3,7 +3,7 @@
 use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 
-use super::PAIR_BITS;
+use super::{Multiplier, PAIR_BITS};
 
 /// Four products of int8, and per column the sum of both rows' products.
 ///
@@ -26,9 +26,7 @@ pub struct PairSums {
     pub coefficient: Signal<In, Bits<32>>,
     /// Sum of two products for each column.
     pub sum: Vec<Signal<Out, Signed<PAIR_BITS>>>,
-    weight: Vec<Signal<Local, Signed<8>>>,
-    wide: Vec<Signal<Local, Signed<32>>>,
-    product: Vec<DFF<Signed<16>>>,
+    product: Vec<Multiplier<8, 8, 16>>,
     upper: Vec<Signal<Local, Signed<PAIR_BITS>>>,
     pair: Vec<DFF<Signed<PAIR_BITS>>>,
 }
@@ -40,9 +38,7 @@ impl Default for PairSums {
             factor: (0..4).map(|_| Signal::default()).collect(),
             coefficient: Default::default(),
             sum: (0..2).map(|_| Signal::default()).collect(),
-            weight: (0..4).map(|_| Signal::default()).collect(),
-            wide: (0..4).map(|_| Signal::default()).collect(),
-            product: (0..4).map(|_| DFF::default()).collect(),
+            product: (0..4).map(|_| Multiplier::default()).collect(),
             upper: (0..2).map(|_| Signal::default()).collect(),
             pair: (0..2).map(|_| DFF::default()).collect(),
         }
@@ -53,17 +49,15 @@ impl Logic for PairSums {
     #[hdl_gen]
     fn update(&mut self) {
         for i in 0..4usize {
-            self.weight[i].next = signed_cast(self.coefficient.val().get_bits::<8>(i * 8));
-            self.wide[i].next = signed_bit_cast::<16, 8>(self.factor[i].val())
-                * signed_bit_cast::<16, 8>(self.weight[i].val());
             self.product[i].clock.next = self.clock.val();
-            self.product[i].d.next = self.wide[i].val().get_bits::<16>(0);
+            self.product[i].a.next = self.factor[i].val();
+            self.product[i].b.next = signed_cast(self.coefficient.val().get_bits::<8>(i * 8));
         }
         for c in 0..2usize {
             self.pair[c].clock.next = self.clock.val();
-            self.upper[c].next = signed_bit_cast::<PAIR_BITS, 16>(self.product[c].q.val());
-            self.pair[c].d.next =
-                self.upper[c].val() + signed_bit_cast::<PAIR_BITS, 16>(self.product[c + 2].q.val());
+            self.upper[c].next = signed_bit_cast::<PAIR_BITS, 16>(self.product[c].product.val());
+            self.pair[c].d.next = self.upper[c].val()
+                + signed_bit_cast::<PAIR_BITS, 16>(self.product[c + 2].product.val());
             self.sum[c].next = self.pair[c].q.val();
         }
     }

@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
-use crate::array::Delay;
+use crate::array::{Delay, Multiplier};
 
 /// Cycles from `acc` to `value`.
 pub const REQUANT_LATENCY: usize = 9;
@@ -40,13 +40,13 @@ pub struct RequantLane {
     pub value: Signal<Out, Bits<32>>,
     // Stage 1: sign and magnitude; the product of the scales.
     magnitude_1: DFF<Bits<32>>,
-    scale_1: DFF<Bits<32>>,
+    scale_1: Multiplier<17, 17, 32>,
     shift_1: DFF<Bits<6>>,
     // Stage 2: four partial products.
-    low_low: DFF<Bits<32>>,
-    low_high: DFF<Bits<32>>,
-    high_low: DFF<Bits<32>>,
-    high_high: DFF<Bits<32>>,
+    low_low: Multiplier<17, 17, 32>,
+    low_high: Multiplier<17, 17, 32>,
+    high_low: Multiplier<17, 17, 32>,
+    high_high: Multiplier<17, 17, 32>,
     shift_2: DFF<Bits<6>>,
     // Stage 3: the middle products together; what is added before the shift.
     middle: DFF<Bits<33>>,
@@ -73,6 +73,7 @@ pub struct RequantLane {
     negative_7: Delay<Bit>,
     raw_delay: Delay<Bit>,
     narrow_delay: Delay<Bit>,
+    scale: Signal<Local, Bits<32>>,
     negated: Signal<Local, Bits<32>>,
     one: Constant<Bits<64>>,
     shifted: Signal<Local, Bits<64>>,
@@ -126,6 +127,7 @@ impl Default for RequantLane {
             negative_7: Delay::new(REQUANT_LATENCY - 2),
             raw_delay: Delay::new(REQUANT_LATENCY - 1),
             narrow_delay: Delay::new(REQUANT_LATENCY - 1),
+            scale: Default::default(),
             negated: Default::default(),
             one: Constant::new(1u64.into()),
             shifted: Default::default(),
@@ -149,12 +151,7 @@ impl Logic for RequantLane {
             self,
             clock,
             magnitude_1,
-            scale_1,
             shift_1,
-            low_low,
-            low_high,
-            high_low,
-            high_high,
             shift_2,
             middle,
             outer_3,
@@ -189,25 +186,44 @@ impl Logic for RequantLane {
         if self.acc.val().get_bit(31) {
             self.magnitude_1.d.next = self.negated.val() + 1;
         }
-        self.scale_1.d.next =
-            self.row_scale.val().get_bits::<16>(0) * self.column_scale.val().get_bits::<16>(0);
+        self.scale_1.clock.next = self.clock.val();
+        self.scale_1.a.next =
+            signed_cast(bit_cast::<17, 16>(self.row_scale.val().get_bits::<16>(0)));
+        self.scale_1.b.next = signed_cast(bit_cast::<17, 16>(
+            self.column_scale.val().get_bits::<16>(0),
+        ));
+        self.scale.next = unsigned_cast(self.scale_1.product.val());
         self.shift_1.d.next = bit_cast::<6, 5>(self.row_scale.val().get_bits::<5>(16))
             + bit_cast::<6, 5>(self.column_scale.val().get_bits::<5>(16));
 
-        self.low_low.d.next =
-            self.magnitude_1.q.val().get_bits::<16>(0) * self.scale_1.q.val().get_bits::<16>(0);
-        self.low_high.d.next =
-            self.magnitude_1.q.val().get_bits::<16>(0) * self.scale_1.q.val().get_bits::<16>(16);
-        self.high_low.d.next =
-            self.magnitude_1.q.val().get_bits::<16>(16) * self.scale_1.q.val().get_bits::<16>(0);
-        self.high_high.d.next =
-            self.magnitude_1.q.val().get_bits::<16>(16) * self.scale_1.q.val().get_bits::<16>(16);
+        self.low_low.clock.next = self.clock.val();
+        self.low_low.a.next = signed_cast(bit_cast::<17, 16>(
+            self.magnitude_1.q.val().get_bits::<16>(0),
+        ));
+        self.low_low.b.next = signed_cast(bit_cast::<17, 16>(self.scale.val().get_bits::<16>(0)));
+        self.low_high.clock.next = self.clock.val();
+        self.low_high.a.next = signed_cast(bit_cast::<17, 16>(
+            self.magnitude_1.q.val().get_bits::<16>(0),
+        ));
+        self.low_high.b.next = signed_cast(bit_cast::<17, 16>(self.scale.val().get_bits::<16>(16)));
+        self.high_low.clock.next = self.clock.val();
+        self.high_low.a.next = signed_cast(bit_cast::<17, 16>(
+            self.magnitude_1.q.val().get_bits::<16>(16),
+        ));
+        self.high_low.b.next = signed_cast(bit_cast::<17, 16>(self.scale.val().get_bits::<16>(0)));
+        self.high_high.clock.next = self.clock.val();
+        self.high_high.a.next = signed_cast(bit_cast::<17, 16>(
+            self.magnitude_1.q.val().get_bits::<16>(16),
+        ));
+        self.high_high.b.next =
+            signed_cast(bit_cast::<17, 16>(self.scale.val().get_bits::<16>(16)));
         self.shift_2.d.next = self.shift_1.q.val();
 
-        self.middle.d.next =
-            bit_cast::<33, 32>(self.low_high.q.val()) + bit_cast::<33, 32>(self.high_low.q.val());
-        self.outer_3.d.next = (bit_cast::<64, 32>(self.high_high.q.val()) << 32)
-            | bit_cast::<64, 32>(self.low_low.q.val());
+        self.middle.d.next = bit_cast::<33, 32>(unsigned_cast(self.low_high.product.val()))
+            + bit_cast::<33, 32>(unsigned_cast(self.high_low.product.val()));
+        self.outer_3.d.next = (bit_cast::<64, 32>(unsigned_cast(self.high_high.product.val()))
+            << 32)
+            | bit_cast::<64, 32>(unsigned_cast(self.low_low.product.val()));
         self.shifted.next = self.one.val() << self.shift_2.q.val();
         // Half a unit of the result; a negative value takes one less, so that its half goes up.
         self.half_3.d.next = self.shifted.val() >> 1;
