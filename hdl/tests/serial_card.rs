@@ -456,10 +456,22 @@ fn programs_give_the_memory_of_the_functional_model() {
             assert_eq!(test.answer(), [CardMessage::ResetDone as u8]);
             assert_eq!(test.read(regs::QUEUE_CONTROL), 0);
             assert_eq!(test.read(regs::SQ_HEAD), 0);
+        } else {
+            // The next hello comes in the middle of a program and of a write to the card's memory.
+            test.ram.put(HOST + 64, &submission.encode());
+            test.write(regs::SQ_TAIL, 2);
+            for _ in 0..300 + 900 * round {
+                test.cycle();
+            }
+            test.write_memory(WEIGHTS, &[0x55; 1024]);
+            for _ in 0..200 + test.rng.below(900) {
+                test.cycle();
+            }
         }
     }
     let refused = ErrorCode::UnsupportedRequest as u16;
     assert_eq!(statuses, [0, 0, 0, refused]);
+    test.hello();
     test.wait("rest", |test| !test.bench.is("active"));
     assert!(test.bench.is("session"));
 }

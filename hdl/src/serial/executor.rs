@@ -409,7 +409,6 @@ impl Logic for Executor {
         self.start.next = false;
         match self.state.q.val() {
             ExecuteState::Idle => {
-                self.kind.d.next = 0.into();
                 self.address.d.next = 0.into();
                 self.excess.d.next = false;
                 if self.message_valid.val() {
@@ -595,6 +594,8 @@ impl Logic for Executor {
                 }
             }
             ExecuteState::Done => {
+                // An empty message is refused as one of kind 0.
+                self.kind.d.next = 0.into();
                 self.state.d.next = ExecuteState::Idle;
             }
             _ => {}
@@ -624,6 +625,7 @@ impl Logic for Executor {
         self.w_bready.next = self.state.q.val() == ExecuteState::WriteAnswer;
         if self.reset.val() {
             self.state.d.next = ExecuteState::Idle;
+            self.kind.d.next = 0.into();
             self.resetting.d.next = false;
             self.owed.d.next = 0.into();
         }

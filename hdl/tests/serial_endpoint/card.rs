@@ -295,7 +295,7 @@ impl Dma {
             let most = [4, 64][rng.below(2) as usize];
             1 + rng.below(most.min(page as u64))
         };
-        if begins && self.read_offer.is_none() && self.owed < 300 && rng.below(200) == 0 {
+        if begins && self.read_offer.is_none() && self.owed < 100 && rng.below(200) == 0 {
             let at = rng.below((HOST_BYTES / self.line_bytes) as u64) * self.line_bytes as u64;
             let high = rng.next() & 0x007f_ffff_0000_0000;
             let count = lines(rng, at as usize, self.line_bytes);
