@@ -122,10 +122,12 @@ pub enum HostMessage {
     /// Answers [`CardMessage::ReadHost`]: 0, or one more than the code of a
     /// [`FaultCause`](crate::error::FaultCause) (1); then whole lines up to [`MAX_DATA`], cut as the
     /// host likes, several messages until all are there. A cause stands alone and answers all lines
-    /// that are still owed.
+    /// that are still owed. The oldest read is answered first; a message with more lines than it
+    /// is owed, or when none is, is refused.
     HostData = 0x05,
     /// Reset the card as a function-level reset does; the session goes on. Answered by
-    /// [`CardMessage::ResetDone`], before which the card sends nothing of what was before.
+    /// [`CardMessage::ResetDone`], after which the card sends nothing of what was before. From the
+    /// reset until then the host answers no [`CardMessage::ReadHost`].
     Reset = 0x06,
 }
 
@@ -147,7 +149,7 @@ pub enum CardMessage {
     Events = 0x85,
     /// A reset is over.
     ResetDone = 0x86,
-    /// A message was not understood: its first byte (1).
+    /// A message was not understood: its first byte, 0 if it has none (1).
     Refused = 0x87,
 }
 
