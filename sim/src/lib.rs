@@ -8,7 +8,7 @@
 //! and [`dma`], the memory of the host that it may reach. [`RtlCard`] is one cycle by cycle: the
 //! Verilated card with its PCIe endpoint, behind a link to a root complex that checks every packet.
 //! [`FunctionalCard`] is one without a clock. [`server`] shows any of them to drivers and virtual
-//! machines.
+//! machines; [`serial`] is for cards that have a serial line instead.
 
 mod cache;
 mod card;
@@ -21,6 +21,7 @@ mod link;
 pub mod memory;
 mod ports;
 mod rtl;
+pub mod serial;
 pub mod server;
 
 pub use card::{Card, Options};

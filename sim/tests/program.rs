@@ -111,6 +111,82 @@ fn work(path: &Path) {
     host.check(&mut &client, 0, 5);
 }
 
+/// A server of a serial line in a process of its own; what it says when it is ready.
+fn serial(path: &Path, args: &[&str]) -> (Process, String) {
+    let mut child = program()
+        .args(["serve", "--functional", "--config", "4x4", "--serial"])
+        .arg(path)
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut ready = String::new();
+    let out = child.stdout.as_mut().expect("it is piped");
+    BufReader::new(out).read_line(&mut ready).expect("a line");
+    let process = Process {
+        child,
+        ready: ready.clone(),
+        path: path.to_path_buf(),
+        _folder: None,
+    };
+    (process, ready)
+}
+
+#[test]
+fn it_serves_a_line_until_it_is_asked_to_end() {
+    use systole::transport::serial::{SerialFunction, SerialOptions};
+    use systole::transport::{FunctionTransport, Transport};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("card.tty");
+    // What a server that is gone has left.
+    std::os::unix::fs::symlink("/dev/pts/999999", &path).expect("a link");
+    let (mut process, ready) = serial(&path, &[]);
+    let expect = format!(
+        "ready on {}: functional card 4x4, 4 queue(s), 64 MiB\n",
+        path.display()
+    );
+    assert_eq!(ready, expect);
+    // One client after the other.
+    for _ in 0..2 {
+        let function = SerialFunction::open(&path, SerialOptions::default());
+        let function = function.expect("the card answers");
+        let mut transport = FunctionTransport::open(function).expect("it opens");
+        assert_eq!(transport.read(regs::ID).expect("a read"), regs::ID_VALUE);
+    }
+    // Another server takes neither that away nor a file.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "mine").expect("a file");
+    for taken in [&path, &file] {
+        let taken = taken.to_str().expect("text");
+        let refused = output(&["serve", "--functional", "--serial", taken]);
+        assert_eq!(refused.status.code(), Some(3));
+        assert!(text(&refused.stderr).contains(taken));
+    }
+    process.signal(Signal::TERM);
+    assert_eq!(process.end(), (Some(0), String::new()));
+    assert!(
+        std::fs::symlink_metadata(&path).is_err(),
+        "the link is left"
+    );
+    let (mut process, ready) = serial(&path, &["--json"]);
+    let ready: Value = serde_json::from_str(&ready).expect("JSON");
+    assert_eq!(ready["serial"], path.to_str().expect("text"));
+    assert_eq!(ready.get("socket"), None);
+    process.signal(Signal::INT);
+    assert_eq!(process.end().0, Some(0));
+    // Only the functional model has a line, and a card one way.
+    for args in [
+        &["serve", "--serial", "x"][..],
+        &["serve", "--functional"],
+        &["serve", "--functional", "--serial", "x", "--socket", "y"],
+        &["serve", "--functional", "--serial", "x", "--slice", "2"],
+    ] {
+        assert_eq!(output(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
 #[test]
 fn it_serves_until_it_is_asked_to_end() {
     for signal in [Signal::INT, Signal::TERM] {

@@ -10,8 +10,9 @@ use systole::cpu::CpuBackend;
 use systole::device::{Counters, DeviceBackend, Options, Programs};
 use systole::matmul::MatMul;
 use systole::sysfs::Sysfs;
+use systole::transport::serial::{SerialOptions, Traffic};
 use systole::transport::{
-    FunctionTransport, KernelFunction, ModelTransport, Transport, UserFunction,
+    FunctionTransport, KernelFunction, ModelTransport, SerialFunction, Transport, UserFunction,
 };
 
 use super::auto::Auto;
@@ -140,6 +141,11 @@ impl Engine {
         Some(self.card()?.programs())
     }
 
+    /// What went over the line so far, where the card is on one.
+    pub fn traffic(&mut self) -> Option<Traffic> {
+        self.card()?.transport().traffic()
+    }
+
     /// Simulated cycles a second of wall time, where a card is simulated.
     pub fn speed(&mut self) -> Option<f64> {
         self.card()?.transport().speed()
@@ -173,6 +179,7 @@ pub fn open_card(
 ) -> Result<DeviceBackend> {
     let config = machine.shape()?;
     let refused = |error: &dyn Display| Failure::Device(error.to_string());
+    let mut options = Options::default();
     let transport: Box<dyn Transport> = match device {
         Device::Auto | Device::Cpu => {
             let text = format!("`{device}` is no card");
@@ -195,8 +202,16 @@ pub fn open_card(
             let function = UserFunction::connect(path).map_err(|error| refused(&error))?;
             Box::new(FunctionTransport::open(function).map_err(|error| refused(&error))?)
         }
+        Device::Serial(path, baud) => {
+            let line = SerialOptions {
+                baud: *baud,
+                ..SerialOptions::default()
+            };
+            options = Options::over_line(&line);
+            let function = SerialFunction::open(path, line).map_err(|error| refused(&error))?;
+            Box::new(FunctionTransport::open(function).map_err(|error| refused(&error))?)
+        }
     };
-    let mut options = Options::default();
     if let Some(latency) = surroundings.latency {
         options.timing.latency = latency.into();
     }

@@ -10,6 +10,7 @@ use isa::config::{Config, Datapaths};
 use systole::cpu::CpuBackend;
 use systole::sysfs::Address;
 use systole::transport::kernel::Road;
+use systole::transport::serial::SerialOptions;
 
 use super::failure::Failure;
 use super::number::positive;
@@ -35,6 +36,8 @@ pub enum Device {
     Vfio(Address),
     /// A card behind the socket of a vfio-user server.
     VfioUser(PathBuf),
+    /// A card at the end of a serial line: the port, and bits a second.
+    Serial(PathBuf, u32),
 }
 
 /// Help for options that choose where products run, in lines of at most 70 letters, which fit a
@@ -58,6 +61,10 @@ Where products run:
                      vfio-pci
   vfio-user:PATH     a card behind the socket of a vfio-user server
                      (`systole-card serve`)
+  serial:PATH        a card at the end of a serial line, such as
+                     /dev/ttyUSB0 or what `systole-card serve
+                     --serial` makes, at 3,000,000 bits a second
+  serial:PATH@BAUD   the same at another rate
 ";
 
 impl Device {
@@ -78,6 +85,7 @@ impl fmt::Display for Device {
             Self::ModelPcie => f.write_str("model-pcie"),
             Self::Vfio(address) => write!(f, "vfio:{address}"),
             Self::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
+            Self::Serial(path, baud) => write!(f, "serial:{}@{baud}", path.display()),
         }
     }
 }
@@ -96,16 +104,32 @@ impl FromStr for Device {
             _ => match text.split_once(':') {
                 Some(("vfio", address)) => Self::Vfio(address.parse()?),
                 Some(("vfio-user", path)) if !path.is_empty() => Self::VfioUser(path.into()),
+                Some(("serial", port)) if !port.is_empty() => serial(port)?,
                 _ => {
                     return Err(
                         "take auto, cpu, sim, sim-pcie, model, model-pcie, vfio:ADDRESS (such as \
-                         vfio:0000:01:00.0) or vfio-user:PATH"
+                         vfio:0000:01:00.0), vfio-user:PATH, or serial:PATH[@BAUD] (such as \
+                         serial:/dev/ttyUSB0)"
                             .into(),
                     );
                 }
             },
         })
     }
+}
+
+/// The device of `PATH` or `PATH@BAUD`.
+fn serial(port: &str) -> Result<Device, String> {
+    let (path, baud) = match port.rsplit_once('@') {
+        // A rate holds no slash, a folder's name may hold the other sign.
+        Some((path, baud)) if !path.is_empty() && !baud.contains('/') => {
+            let baud = baud.parse().ok().filter(|baud| *baud > 0);
+            let baud = baud.ok_or("after the @ comes the rate of the line in bits a second")?;
+            (path, baud)
+        }
+        _ => (port, SerialOptions::default().baud),
+    };
+    Ok(Device::Serial(path.into(), baud))
 }
 
 /// Which of the kernel's ways to a card is taken.
@@ -133,7 +157,8 @@ impl From<Way> for Road {
 /// Where products run, and on what.
 #[derive(Args, Clone, Debug)]
 pub struct DeviceArgs {
-    /// Where products run: auto, cpu, sim, sim-pcie, model, model-pcie, vfio:ADDRESS or vfio-user:PATH.
+    /// Where products run: auto, cpu, sim, sim-pcie, model, model-pcie, vfio:ADDRESS,
+    /// vfio-user:PATH or serial:PATH.
     #[arg(long, value_name = "WHERE", default_value_t = Device::Auto, long_help = DEVICES)]
     pub device: Device,
     #[command(flatten)]
@@ -206,5 +231,40 @@ impl MachineArgs {
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_and_written() {
+        let serial = |path: &str, baud| Ok(Device::Serial(path.into(), baud));
+        for (text, device) in [
+            ("serial:/dev/ttyUSB0", serial("/dev/ttyUSB0", 3_000_000)),
+            (
+                "serial:/dev/ttyUSB0@115200",
+                serial("/dev/ttyUSB0", 115_200),
+            ),
+            ("serial:/a@b/c", serial("/a@b/c", 3_000_000)),
+            ("serial:/a@b/c@9600", serial("/a@b/c", 9600)),
+        ] {
+            let found: Result<Device, String> = text.parse();
+            assert_eq!(found, device, "{text}");
+            let again = found.map(|device| device.to_string().parse());
+            assert_eq!(again, Ok(device), "{text}");
+        }
+        for text in [
+            "serial:",
+            "serial",
+            "serial:/dev/ttyUSB0@",
+            "serial:/dev/ttyUSB0@0",
+            "serial:/dev/ttyUSB0@fast",
+            "serial:/dev/ttyUSB0@-1",
+            "serial:/dev/ttyUSB0@4294967296",
+        ] {
+            assert!(text.parse::<Device>().is_err(), "{text}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `systole doctor`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
@@ -9,7 +9,7 @@ use systole::backend::Place;
 use systole::matmul::{Finish, Layout, MatMul, Rhs};
 use systole::model::cache;
 use systole::model::fetch::{KNOWN, KnownModel};
-use systole::sysfs::{Sysfs, SysfsError};
+use systole::sysfs::{SerialPort, Sysfs, SysfsError};
 
 use super::card::{Engine, Surroundings};
 use super::device::{Device, MachineArgs};
@@ -56,6 +56,28 @@ struct Json<'a> {
     /// Why they cannot be listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     cards_error: Option<String>,
+    /// The serial ports on USB, at any of which there may be a card.
+    serial_ports: Vec<Port<'a>>,
+}
+
+/// A serial port.
+#[derive(Serialize)]
+struct Port<'a> {
+    path: &'a Path,
+    vendor: &'a str,
+    product: &'a str,
+    name: Option<&'a str>,
+}
+
+impl<'a> From<&'a SerialPort> for Port<'a> {
+    fn from(port: &'a SerialPort) -> Self {
+        Self {
+            path: &port.path,
+            vendor: &port.vendor,
+            product: &port.product,
+            name: port.name.as_deref(),
+        }
+    }
 }
 
 /// Runs the command.
@@ -67,7 +89,9 @@ pub fn run(args: Args) -> Result<()> {
         .iter()
         .filter(|check| check.required && !check.present);
     let missing = missing.count();
-    let (cards, cards_error) = match cards(&Sysfs::new(args.sysfs)) {
+    let sysfs = Sysfs::new(args.sysfs);
+    let ports = sysfs.serial_ports();
+    let (cards, cards_error) = match cards(&sysfs) {
         Ok(cards) => (cards, None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -77,8 +101,11 @@ pub fn run(args: Args) -> Result<()> {
             checks: &checks,
             cards: &cards,
             cards_error: cards_error.map(|error| error.to_string()),
+            serial_ports: ports.iter().map(Port::from).collect(),
         }),
-        false => print(&checks).and_then(|()| print_cards(&cards, cards_error.as_ref())),
+        false => print(&checks)
+            .and_then(|()| print_cards(&cards, cards_error.as_ref()))
+            .and_then(|()| print_ports(&ports)),
     };
     // What is missing stays missing where a reader leaves early.
     match missing {
@@ -142,6 +169,35 @@ fn print_cards(cards: &[pci::Device], error: Option<&SysfsError>) -> Result<()> 
                 }
             }
         }
+    }
+    Ok(())
+}
+
+fn print_ports(ports: &[SerialPort]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if ports.is_empty() {
+        writeln!(
+            out,
+            "optional  serial ports (for --device serial:PATH): none is on USB"
+        )?;
+    }
+    for port in ports {
+        let SerialPort {
+            path,
+            vendor,
+            product,
+            name,
+        } = port;
+        let path = path.display();
+        writeln!(
+            out,
+            "optional  serial port {path} (for --device serial:{path}): USB {vendor}:{product}, {}",
+            known(name.as_ref(), Clone::clone)
+        )?;
+        writeln!(
+            out,
+            "          a board with a card may be there; nothing was sent to find out"
+        )?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use systole::backend::{Backend, NodeReport};
 use systole::device::Programs;
 use systole::embed::{EmbedOptions, Embeddings};
 use systole::model::TooLong;
+use systole::transport::serial::Traffic;
 
 use super::card::{Engine, Surroundings};
 use super::device::DeviceArgs;
@@ -113,6 +114,9 @@ pub struct Account<'a> {
     /// What went to the card; the same on every way to a card of this shape.
     programs: Option<Programs>,
     sim_cycles_per_second: Option<f64>,
+    /// What went over the line to the card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<Traffic>,
     /// Times that the card failed.
     faults: u64,
     seconds: f64,
@@ -144,6 +148,7 @@ impl Work {
             counters: report::by_name(self.engine.counters()),
             programs: self.engine.programs(),
             sim_cycles_per_second: self.engine.speed(),
+            line: self.engine.traffic(),
             faults: self.engine.card().map_or(0, |card| card.faults()),
             seconds: self.seconds,
             tokens: &self.embeddings.tokens,

@@ -135,6 +135,19 @@ pub fn explain(
     if let Some(speed) = engine.speed() {
         writeln!(out, "simulation: {} cycles/s", grouped(speed as u64))?;
     }
+    if let Some(line) = engine.traffic() {
+        writeln!(
+            out,
+            "line: {} bytes in {} messages to the card, {} of them for its memory; {} bytes in {} \
+             messages from it; {} frames sent again",
+            grouped(line.bytes_sent),
+            grouped(line.messages_sent),
+            grouped(line.card_memory_bytes),
+            grouped(line.bytes_received),
+            grouped(line.messages_received),
+            grouped(line.frames_repeated)
+        )?;
+    }
     if let Some(counters) = engine.counters() {
         write!(out, "\n{}", counter_table(&counters))?;
     }

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+use super::piece::MOST_BYTES;
 use crate::sched::{Rates, Timing};
+use crate::transport::serial::SerialOptions;
+
+/// Cycles without movement on a card at the end of a line: seconds at any clock, so that a part of
+/// the line that was lost comes again before.
+const LINE_WATCHDOG: u32 = 1 << 28;
 
 /// Which products go to the card.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +50,20 @@ pub struct Options {
     pub patience: Duration,
     /// Bytes of weights that stay packed.
     pub kept_bytes: usize,
+}
+
+impl Options {
+    /// Settings for a card at the end of a serial line, over which the largest program takes
+    /// minutes: four times as long as its bytes do alone.
+    pub fn over_line(line: &SerialOptions) -> Self {
+        let all = line.time_of(MOST_BYTES as u64);
+        let other = Self::default();
+        Self {
+            watchdog: LINE_WATCHDOG,
+            patience: other.patience + all.saturating_mul(4),
+            ..other
+        }
+    }
 }
 
 impl Default for Options {

@@ -10,6 +10,7 @@ pub(crate) mod mapping;
 pub mod pool;
 mod process;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -21,6 +22,10 @@ pub use process::{Access, ProcessMemory, Tamper};
 pub trait Backing: Send + Sync {
     /// The words; the same slice at every call.
     fn words(&self) -> &[AtomicU32];
+
+    /// Learns that the host has just written these words, where the card would not see that by
+    /// itself: it does at the next write of a register.
+    fn wrote(&self, _words: Range<usize>) {}
 }
 
 /// A region of memory that the card can reach. Clones share the region.
@@ -71,6 +76,7 @@ impl DmaMemory {
     /// If the region has no such word.
     pub fn store(&self, index: usize, value: u32) {
         self.backing.words()[index].store(value.to_le(), Ordering::Release);
+        self.backing.wrote(index..index + 1);
     }
 
     /// Reads the words from `first` on. What the card wrote before the last of them is visible
@@ -94,6 +100,7 @@ impl DmaMemory {
         for (word, value) in words.iter().zip(values) {
             word.store(value.to_le(), Ordering::Release);
         }
+        self.backing.wrote(first..first + values.len());
     }
 
     /// Copies bytes from `offset` on out of the region.
@@ -101,10 +108,10 @@ impl DmaMemory {
     /// # Panics
     /// If the region ends before.
     pub fn read(&self, offset: usize, out: &mut [u8]) {
-        let words = self.span(offset, out.len());
+        let span = Self::span(offset, out.len());
         let mut skip = offset % 4;
         let mut rest = out;
-        for word in words {
+        for word in &self.backing.words()[span] {
             let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
             let (now, later) = rest.split_at_mut(rest.len().min(4 - skip));
             now.copy_from_slice(&bytes[skip..skip + now.len()]);
@@ -117,10 +124,10 @@ impl DmaMemory {
     /// # Panics
     /// If the region ends before.
     pub fn write(&self, offset: usize, data: &[u8]) {
-        let words = self.span(offset, data.len());
+        let span = Self::span(offset, data.len());
         let mut skip = offset % 4;
         let mut rest = data;
-        for word in words {
+        for word in &self.backing.words()[span.clone()] {
             let (now, later) = rest.split_at(rest.len().min(4 - skip));
             let mut bytes = [0; 4];
             if now.len() < 4 {
@@ -130,13 +137,14 @@ impl DmaMemory {
             word.store(u32::from_ne_bytes(bytes), Ordering::Relaxed);
             (rest, skip) = (later, 0);
         }
+        self.backing.wrote(span);
     }
 
     /// The words that bytes `offset..offset + len` touch.
-    fn span(&self, offset: usize, len: usize) -> &[AtomicU32] {
-        if len == 0 {
-            return &[];
+    fn span(offset: usize, len: usize) -> Range<usize> {
+        match len {
+            0 => 0..0,
+            _ => offset / 4..(offset + len).div_ceil(4),
         }
-        &self.backing.words()[offset / 4..(offset + len).div_ceil(4)]
     }
 }

@@ -1,8 +1,9 @@
-//! PCI functions as the kernel shows them in sysfs, and which driver has them.
+//! PCI functions as the kernel shows them in sysfs, and which driver has them; and serial ports.
 
 mod address;
 mod bind;
 mod device;
+mod serial;
 mod way;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use address::Address;
 pub use device::{Bar, Device};
+pub use serial::SerialPort;
 pub use way::Way;
 
 /// The driver through which a program has a function to itself.

@@ -6,6 +6,7 @@ pub mod kernel;
 mod local;
 mod model;
 mod port;
+pub mod serial;
 mod signals;
 #[cfg(feature = "sim")]
 mod sim;
@@ -17,12 +18,14 @@ use std::time::Duration;
 use isa::regs;
 
 use crate::dma::DmaMemory;
+use serial::Traffic;
 
 pub use function::{Claim, Function, FunctionTransport, Turn};
 pub use kernel::KernelFunction;
 #[cfg(feature = "sim")]
 pub use local::LocalFunction;
 pub use model::ModelTransport;
+pub use serial::SerialFunction;
 #[cfg(feature = "sim")]
 pub use sim::SimTransport;
 pub use user::UserFunction;
@@ -185,6 +188,11 @@ pub trait Transport: Send {
         None
     }
 
+    /// What went over the line so far, where the card is on one.
+    fn traffic(&self) -> Option<Traffic> {
+        None
+    }
+
     /// Reads a register and tells a card that is gone from one that holds all ones.
     ///
     /// # Errors
@@ -261,5 +269,9 @@ impl Transport for Box<dyn Transport> {
 
     fn speed(&self) -> Option<f64> {
         (**self).speed()
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        (**self).traffic()
     }
 }

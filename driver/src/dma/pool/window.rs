@@ -1,5 +1,6 @@
 //! Regions of a card's own memory, which the host reaches through a window.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,6 +62,12 @@ struct Region {
 impl Backing for Region {
     fn words(&self) -> &[AtomicU32] {
         &self.memory.window.words()[self.offset as usize / 4..][..self.words]
+    }
+
+    fn wrote(&self, words: Range<usize>) {
+        let first = self.offset as usize / 4;
+        let words = first + words.start..first + words.end;
+        self.memory.window.wrote(words);
     }
 }
 

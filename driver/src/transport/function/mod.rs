@@ -9,6 +9,7 @@ mod way;
 
 use std::sync::Arc;
 
+use super::serial::Traffic;
 use super::{Patience, TransportError, Wake};
 use crate::dma::Backing;
 use crate::dma::pool::DmaSpace;
@@ -112,6 +113,11 @@ pub trait Function: DmaSpace {
 
     /// Simulated cycles a second of wall time so far, where the card is simulated.
     fn speed(&self) -> Option<f64> {
+        None
+    }
+
+    /// What went over the line so far, where the card is on one.
+    fn traffic(&self) -> Option<Traffic> {
         None
     }
 }

@@ -11,6 +11,7 @@ use super::config::{self, COMMAND_BUS_MASTER, COMMAND_MEMORY};
 use super::turn::{Claim, Resets};
 use crate::dma::DmaMemory;
 use crate::dma::pool::{CardMemory, Pool, Usage};
+use crate::transport::serial::Traffic;
 use crate::transport::{Patience, Transport, TransportError, Wake};
 
 /// Queues that a card has at most; each has a vector.
@@ -229,6 +230,10 @@ impl<F: Function + 'static> Transport for FunctionTransport<F> {
 
     fn speed(&self) -> Option<f64> {
         self.card.function.speed()
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.card.function.traffic()
     }
 }
 

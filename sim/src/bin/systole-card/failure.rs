@@ -11,7 +11,7 @@ Exit codes:
   0  ended by SIGINT or SIGTERM
   1  something failed meanwhile, or the output cannot be written
   2  the command line makes no sense
-  3  the socket cannot be listened on
+  3  the socket or the pseudo-terminal cannot be made
   4  the card cannot be made";
 
 /// Why the program ends early. Each text is a sentence that says what to do where that helps.
@@ -19,7 +19,7 @@ Exit codes:
 pub enum Failure {
     /// The surroundings failed.
     Failed(String),
-    /// The socket cannot be listened on.
+    /// The socket or the pseudo-terminal cannot be made.
     Socket(String),
     /// The card cannot be made.
     Card(String),

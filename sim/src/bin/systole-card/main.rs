@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use failure::{EXIT_CODES, Result};
 
 /// A simulated Systole card behind a UNIX socket, for drivers and virtual machines that speak
-/// vfio-user.
+/// vfio-user, or at the end of a serial line.
 #[derive(Parser)]
 #[command(version, after_help = EXIT_CODES)]
 struct Cli {

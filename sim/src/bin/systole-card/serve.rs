@@ -11,6 +11,7 @@ use isa::config::Config;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use sim::serial::{self, SerialModel, Terminal};
 use sim::server;
 
 use super::failure::{Failure, Result};
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   systole-card serve --socket /tmp/card.sock
   systole-card serve --socket /tmp/card.sock --functional --config 8x8 --queues 1 --json
+  systole-card serve --serial /tmp/card.tty --functional
 
 For a virtual machine of QEMU, 10.1 or later, without the error interrupt, at which it would stop:
   systole-card serve --socket /tmp/card.sock --no-error-interrupt
@@ -35,15 +37,18 @@ and in QEMU, with memory that can be shared and more patience than its 5 seconds
 One client is served at a time; when it goes, however it goes, the card is reset and its memory
 is out of the card's reach before the next one comes. When the card listens, one line is written
 to standard output. SIGINT and SIGTERM end the program and remove the socket; a second one ends it
-at once.";
+at once.
+
+With --serial the card is at the end of a serial line instead, as one on a board without PCI
+Express: PATH becomes a link to a pseudo-terminal, which is used as a port is
+(`systole embed --device serial:/tmp/card.tty`).";
 
 /// Show a card to one client after the other, until the program is interrupted.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Socket to listen on. A file of a server that is gone is taken over.
-    #[arg(long, value_name = "PATH")]
-    socket: PathBuf,
+    #[command(flatten)]
+    way: Way,
     #[command(flatten)]
     card: CardArgs,
     /// Leave out the error interrupt, which tells of writes of the card that are lost. A virtual
@@ -59,11 +64,28 @@ pub struct Args {
     json: bool,
 }
 
+/// Where the card is found.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Way {
+    /// Socket to listen on. A file of a server that is gone is taken over.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Link to make to a pseudo-terminal, at whose end the card is. One of a server that is gone is
+    /// taken over. With --functional: the model of a line is not Verilated.
+    #[arg(long, value_name = "PATH", requires = "functional",
+        conflicts_with_all = ["no_error_interrupt", "slice"])]
+    serial: Option<PathBuf>,
+}
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Ready<'a> {
     event: &'static str,
-    socket: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<&'a Path>,
     pid: u32,
     card: &'static str,
     config: &'a Config,
@@ -81,25 +103,43 @@ pub fn run(args: &Args) -> Result<()> {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
     }
-    let card = args.card.open(&config)?;
-    let listener = server::listen(&args.socket)?;
-    let options = server::Options {
-        slice: args.slice,
-        error_interrupt: !args.no_error_interrupt,
-    };
-    tell(args, &config)
-        .map_err(|error| Failure::Failed(format!("cannot write to standard output: {error}")))?;
-    Ok(server::serve(&listener, card, &options, &stop)?)
+    let said = |error| Failure::Failed(format!("cannot write to standard output: {error}"));
+    match (&args.way.socket, &args.way.serial) {
+        (Some(socket), _) => {
+            let card = args.card.open(&config)?;
+            let listener = server::listen(socket)?;
+            let options = server::Options {
+                slice: args.slice,
+                error_interrupt: !args.no_error_interrupt,
+            };
+            tell(args, &config, socket).map_err(said)?;
+            Ok(server::serve(&listener, card, &options, &stop)?)
+        }
+        (None, Some(path)) => {
+            let mut card = SerialModel::new(&config)?;
+            let terminal = Terminal::at(path).map_err(|error| {
+                let path = path.display();
+                Failure::Socket(format!(
+                    "no link to a pseudo-terminal can be made at {path}: {error}; take another \
+                     path with --serial"
+                ))
+            })?;
+            tell(args, &config, path).map_err(said)?;
+            Ok(serial::serve(&terminal, &mut card, &stop)?)
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// Says that the card listens.
-fn tell(args: &Args, config: &Config) -> io::Result<()> {
+fn tell(args: &Args, config: &Config, path: &Path) -> io::Result<()> {
     let kind = args.card.kind();
     let mut out = io::stdout().lock();
     if args.json {
         let ready = Ready {
             event: "ready",
-            socket: &args.socket,
+            socket: args.way.socket.as_deref(),
+            serial: args.way.serial.as_deref(),
             pid: std::process::id(),
             card: kind,
             config,
@@ -114,10 +154,10 @@ fn tell(args: &Args, config: &Config) -> io::Result<()> {
             card_memory_mib,
             ..
         } = config;
-        let socket = args.socket.display();
+        let path = path.display();
         writeln!(
             out,
-            "ready on {socket}: {kind} card {rows}x{cols}, {queues} queue(s), {card_memory_mib} MiB"
+            "ready on {path}: {kind} card {rows}x{cols}, {queues} queue(s), {card_memory_mib} MiB"
         )?;
     }
     out.flush()
