@@ -163,7 +163,7 @@ pub fn check() -> Result<()> {
             "cargo xtask test --cocotb, on first use",
         ),
         (
-            debian::is_installed(),
+            debian::MACHINE.is_installed(),
             "QEMU and a kernel",
             "cargo xtask test --qemu, on first use",
         ),
