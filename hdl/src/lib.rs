@@ -13,8 +13,12 @@ pub mod engine;
 pub mod front;
 pub mod mem;
 pub mod pcie;
+pub mod serial;
 pub mod weights;
 mod wrapper;
 
 pub use endpoint_wrapper::{ENDPOINT_TOP, emit_endpoint};
-pub use wrapper::{EmitCardError, LinkConfig, PCIE_TOP, TOP, emit_card, emit_pcie_card};
+pub use wrapper::{
+    EmitCardError, LinkConfig, PCIE_TOP, SERIAL_TOP, SerialConfig, TOP, UART_TOP, emit_card,
+    emit_pcie_card, emit_serial_card, emit_uart,
+};

@@ -7,12 +7,19 @@ use crate::buses::{Added, bursts, wrap};
 use crate::card::Card;
 use crate::emit::{EmitError, Emitted, emit};
 use crate::pcie::PcieCard;
+use crate::serial::{SerialCard, Uart};
 
 /// Name of the top module of a card alone.
 pub const TOP: &str = "systole_card";
 
 /// Name of the top module of a card behind PCIe.
 pub const PCIE_TOP: &str = "systole_pcie";
+
+/// Name of the top module of a card behind a serial link.
+pub const SERIAL_TOP: &str = "systole_serial";
+
+/// Name of the top module of what stands between a serial link and its wires.
+pub const UART_TOP: &str = "systole_uart";
 
 /// Why a card could not be emitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +30,17 @@ pub enum EmitCardError {
     /// No link has beats of so many doublewords.
     #[error("a beat of the link must have 2 or 4 doublewords, not {0}")]
     Link(usize),
+    /// Nobody can tell bits apart that last so few cycles.
+    #[error(
+        "a bit must last at least 4 cycles: {baud} bits a second need a clock of 4 * {baud} Hz or \
+         more, not {clock_hz} Hz"
+    )]
+    Baud {
+        /// Cycles a second.
+        clock_hz: u32,
+        /// Bits a second.
+        baud: u32,
+    },
     /// A kernel cannot be printed.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -44,6 +62,23 @@ impl Default for LinkConfig {
         Self {
             words: 2,
             rest_timeout: LINK_TIMEOUT_RESET,
+        }
+    }
+}
+
+/// The serial link of a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SerialConfig {
+    /// Cycles after which messages are sent anew that the host does not acknowledge. It must have
+    /// time for a frame and its answer, through all that is between card and host.
+    pub resend_cycles: u32,
+}
+
+impl Default for SerialConfig {
+    /// 50 ms at 100 MHz: three times what adapters to USB wait for more bytes.
+    fn default() -> Self {
+        Self {
+            resend_cycles: 5_000_000,
         }
     }
 }
@@ -93,6 +128,38 @@ pub fn emit_pcie_card(shape: &Config, link: &LinkConfig) -> Result<Emitted, Emit
         PCIE_TOP,
         &bursts("l", shape.port_bytes as usize),
     ))
+}
+
+/// Verilog of a card of this shape behind a serial link; the top module is [`SERIAL_TOP`].
+///
+/// The wrapper joins words to buses and adds the AXI4 signals of the card's own memory that never
+/// change. The link is bytes; [`emit_uart`] makes wires of them.
+///
+/// # Errors
+/// A shape that no card can have.
+pub fn emit_serial_card(shape: &Config, link: &SerialConfig) -> Result<Emitted, EmitCardError> {
+    let (shape, link) = (*shape, *link);
+    let card = elaborate(move || {
+        let card = Box::new(SerialCard::new(&shape, &link)?);
+        Ok(emit(card.as_ref(), "serial_card")?)
+    })?;
+    Ok(wrap(
+        card,
+        SERIAL_TOP,
+        &bursts("l", shape.port_bytes as usize),
+    ))
+}
+
+/// Verilog of a UART for a clock of `clock_hz` and `baud` bits a second; the top module is
+/// [`UART_TOP`].
+///
+/// # Errors
+/// A bit that lasts less than 4 cycles, or for ever.
+pub fn emit_uart(clock_hz: u32, baud: u32) -> Result<Emitted, EmitCardError> {
+    if baud == 0 || clock_hz / 4 < baud {
+        return Err(EmitCardError::Baud { clock_hz, baud });
+    }
+    Ok(emit(&Uart::new(clock_hz, baud), UART_TOP)?)
 }
 
 /// Runs an elaboration, which recurses through thousands of blocks, where there is room for it.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use hdl::LinkConfig;
 use hdl::array::{Kind, Mesh};
 use hdl::emit::{Emitted, emit};
+use hdl::{LinkConfig, SerialConfig};
 use isa::config::{Config, Datapaths};
 use isa::regs::LINK_TIMEOUT_RESET;
+use isa::serial::DEFAULT_BAUD;
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -18,6 +19,10 @@ enum Block {
     Card,
     /// The whole card behind a PCIe endpoint, with its bus wrapper.
     Pcie,
+    /// The whole card behind a serial link of bytes, with its bus wrapper.
+    Serial,
+    /// What stands between the bytes of a serial link and its wires.
+    Uart,
     /// The systolic array alone.
     Array,
     /// The PCI Express endpoint alone, with whole buses.
@@ -47,6 +52,15 @@ struct Arguments {
     /// Tags of PCIe reads without an answer rest as if no timeout had been shorter than this.
     #[arg(long, value_name = "CYCLES", default_value_t = LINK_TIMEOUT_RESET)]
     rest_timeout: u32,
+    /// Cycles after which a serial card sends anew what the host does not acknowledge.
+    #[arg(long, value_name = "CYCLES", default_value_t = SerialConfig::default().resend_cycles)]
+    resend: u32,
+    /// Cycles a second, for a UART.
+    #[arg(long, value_name = "HZ", default_value_t = 100_000_000)]
+    clock: u32,
+    /// Bits a second of a UART.
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_BAUD)]
+    baud: u32,
     /// Queue pairs, 1, 2, 4 or 8.
     #[arg(long)]
     queues: Option<u32>,
@@ -101,6 +115,15 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 rest_timeout: arguments.rest_timeout,
             };
             hdl::emit_pcie_card(&config, &link).map_err(|error| error.to_string())?
+        }
+        Block::Serial => {
+            let link = SerialConfig {
+                resend_cycles: arguments.resend,
+            };
+            hdl::emit_serial_card(&config, &link).map_err(|error| error.to_string())?
+        }
+        Block::Uart => {
+            hdl::emit_uart(arguments.clock, arguments.baud).map_err(|error| error.to_string())?
         }
         Block::Array => emit(
             &Mesh::new(
