@@ -13,6 +13,7 @@ pub mod engine;
 pub mod front;
 pub mod mem;
 pub mod pcie;
+pub mod sdram;
 pub mod serial;
 pub mod weights;
 mod wrapper;
