@@ -9,8 +9,15 @@
 //!                                              .bit <-- xc7frames2bit <-- frames
 //! ```
 
+#![allow(
+    clippy::collapsible_match,
+    reason = "rust-hdl's kernels know no match guards"
+)]
+
 pub mod boards;
 pub mod constraints;
 pub mod flow;
 pub mod frames;
 pub mod pictures;
+#[cfg(feature = "tops")]
+pub mod tops;

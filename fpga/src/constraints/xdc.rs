@@ -10,7 +10,10 @@ pub fn xdc(pins: &[&Pins], clock: &Clock) -> String {
     for pins in pins {
         for (name, site) in pins.bits() {
             let mut set = |property: &str, value: &str| {
-                let _ = writeln!(text, "set_property {property} {value} [get_ports {{{name}}}]");
+                let _ = writeln!(
+                    text,
+                    "set_property {property} {value} [get_ports {{{name}}}]"
+                );
             };
             set("LOC", site);
             set("IOSTANDARD", pins.standard);

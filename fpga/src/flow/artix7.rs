@@ -61,12 +61,19 @@ pub fn pack(
         .arg(database.part_file())
         .args(["--part_name", device])
         .args(["--frm_file", "top.frm", "--output_file", &bitstream]);
-    let packing = must("xc7frames2bit", &mut command, &folder.join("frames2bit.log"))?;
+    let packing = must(
+        "xc7frames2bit",
+        &mut command,
+        &folder.join("frames2bit.log"),
+    )?;
     let mut command = bitread.command(folder);
-    command
-        .arg("--part_file")
-        .arg(database.part_file())
-        .args(["-z", "-y", "-o", "read.frames", &bitstream]);
+    command.arg("--part_file").arg(database.part_file()).args([
+        "-z",
+        "-y",
+        "-o",
+        "read.frames",
+        &bitstream,
+    ]);
     let reading = must("bitread", &mut command, &folder.join("bitread.log"))?;
     let found = Frames::read(&read(&folder.join("read.frames"))?)?;
     if let Some(difference) = frames.difference(&found) {

@@ -11,7 +11,10 @@ use super::{FlowError, Timing};
 const STAGES: [(&str, &str); 4] = [
     ("Info: Packing constants", "packs"),
     ("Info: Running main analytical placer", "places"),
-    ("Info: Running simulated annealing placer", "refines the placement"),
+    (
+        "Info: Running simulated annealing placer",
+        "refines the placement",
+    ),
     ("Info: Routing..", "routes"),
 ];
 

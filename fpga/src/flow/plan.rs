@@ -66,7 +66,10 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
     };
     progress("yosys reads the Verilog and maps it to cells");
     let part = plan.board.part();
-    step("yosys", yosys::synthesise(tools.yosys(), folder, &plan.top, part)?);
+    step(
+        "yosys",
+        yosys::synthesise(tools.yosys(), folder, &plan.top, part)?,
+    );
     let netlist = read(&folder.join(yosys::NETLIST))?;
     let netlist: Value = serde_json::from_str(&netlist).map_err(|_| FlowError::Output {
         step: "yosys".into(),

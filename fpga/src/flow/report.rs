@@ -96,9 +96,10 @@ impl Report {
             let value = json!({ "used": cells.used, "available": cells.available });
             (cells.name.clone(), value)
         });
-        let steps = self.steps.iter().map(|step| {
-            json!({ "name": step.name, "seconds": round(step.time.as_secs_f64()) })
-        });
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| json!({ "name": step.name, "seconds": round(step.time.as_secs_f64()) }));
         let seeds = self
             .seeds
             .iter()
@@ -138,7 +139,10 @@ impl fmt::Display for Report {
         for step in &self.steps {
             writeln!(f, "  {:<20} {:>9.1} s", step.name, step.time.as_secs_f64())?;
         }
-        let tools = self.tools.iter().map(|(name, version)| format!("{name} {version}"));
+        let tools = self
+            .tools
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"));
         writeln!(f, "  seed {} of {}", self.seed, self.seeds.len())?;
         writeln!(f, "  {}", tools.collect::<Vec<_>>().join(", "))?;
         writeln!(f, "  {} bytes, SHA-256 {}", self.bytes, self.sha256)
@@ -183,7 +187,13 @@ mod tests {
         assert_eq!(json["tools"]["yosys"], "0.70");
         assert_eq!(json["bitstream"]["sha256"], "ab");
         let text = report.to_string();
-        for part in ["91.23 MHz of 80.00 MHz, met", "50.0 %", "1.5 s", "seed 2 of 2", "SHA-256 ab"] {
+        for part in [
+            "91.23 MHz of 80.00 MHz, met",
+            "50.0 %",
+            "1.5 s",
+            "seed 2 of 2",
+            "SHA-256 ab",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
     }

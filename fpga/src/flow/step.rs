@@ -97,7 +97,10 @@ mod tests {
     fn the_line_that_matters_is_found() {
         let log = "Info: a\nWarning: b\nERROR: no place for c\nInfo: the end\n";
         assert_eq!(line_that_matters(log), "ERROR: no place for c");
-        assert_eq!(line_that_matters("top.v:3: ERROR: syntax"), "top.v:3: ERROR: syntax");
+        assert_eq!(
+            line_that_matters("top.v:3: ERROR: syntax"),
+            "top.v:3: ERROR: syntax"
+        );
         assert_eq!(line_that_matters("a\nb\n\n"), "b");
         assert_eq!(line_that_matters(""), "it said nothing");
     }
@@ -113,7 +116,9 @@ mod tests {
         };
         let mut seen = Vec::new();
         let text = "echo one; echo two >&2; echo three";
-        let ran = run("say", &mut script(text), &log, &mut |line| seen.push(line.to_string()));
+        let ran = run("say", &mut script(text), &log, &mut |line| {
+            seen.push(line.to_string())
+        });
         assert!(ran.unwrap().succeeded);
         assert_eq!(seen, ["one", "two", "three"]);
         assert_eq!(fs::read_to_string(&log).unwrap(), "one\ntwo\nthree\n");
@@ -122,6 +127,9 @@ mod tests {
         assert!(text.contains("say failed: ERROR: nothing"), "{text}");
         assert!(text.contains("step.log"), "{text}");
         let missing = &mut Command::new("/no/such/program");
-        assert!(matches!(must("x", missing, &log), Err(FlowError::Start { .. })));
+        assert!(matches!(
+            must("x", missing, &log),
+            Err(FlowError::Start { .. })
+        ));
     }
 }

@@ -129,7 +129,13 @@ impl Timing {
 fn hop(hop: &Value) -> Option<Hop> {
     let at = |loc: &Value| Some((loc.get(0)?.as_i64()?, loc.get(1)?.as_i64()?));
     let to = hop.get("to")?;
-    let cell = || Some(format!("{}.{}", to.get("cell")?.as_str()?, to.get("port")?.as_str()?));
+    let cell = || {
+        Some(format!(
+            "{}.{}",
+            to.get("cell")?.as_str()?,
+            to.get("port")?.as_str()?
+        ))
+    };
     let net = || hop.get("net")?.as_str().map(str::to_string);
     Some(Hop {
         ns: hop.get("delay")?.as_f64()?,
@@ -186,7 +192,11 @@ mod tests {
 
     #[test]
     fn other_files_are_refused() {
-        for text in ["", "{}", "{\"fmax\":{\"c\":{}},\"utilization\":{},\"critical_paths\":[]}"] {
+        for text in [
+            "",
+            "{}",
+            "{\"fmax\":{\"c\":{}},\"utilization\":{},\"critical_paths\":[]}",
+        ] {
             assert!(Timing::read(text).is_err(), "{text}");
         }
     }

@@ -55,7 +55,8 @@ impl Tool {
 /// A version in what a program prints.
 fn version_in(text: &str) -> Option<String> {
     let trimmed = |word: &str| {
-        let word = word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric() && letter != '+');
+        let word =
+            word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric() && letter != '+');
         let begins = word.starts_with(|letter: char| letter.is_ascii_digit());
         (begins && word.contains('.')).then(|| word.to_string())
     };

@@ -18,11 +18,11 @@ pub const NETLIST: &str = "netlist.json";
 /// Latches, before they become loops of look-up tables.
 const LATCHES: [&str; 3] = ["$dlatch", "$adlatch", "$dlatchsr"];
 
-/// Reads the Verilog of `top`, in which no module may be missing, and writes statistics to
-/// [`BEFORE`]: the commands in front of those that map to cells.
+/// Reads the Verilog of `top` and writes statistics to [`BEFORE`]: the commands in front of those
+/// that map to cells, which know the cells of the part and refuse modules that are missing.
 pub fn elaborate(top: &str) -> String {
     format!(
-        "read_verilog -sv {top}.v; hierarchy -check -top {top}; proc; \
+        "read_verilog -sv {top}.v; hierarchy -top {top}; proc; \
          tee -q -o {BEFORE} stat -json; "
     )
 }
@@ -39,9 +39,7 @@ pub fn counts(stat: &str) -> Result<Value, FlowError> {
     let stat: Value =
         serde_json::from_str(stat).map_err(|_| odd("the statistics of Yosys are no JSON"))?;
     let counts = stat.pointer("/design/num_cells_by_type").cloned();
-    counts.ok_or_else(|| {
-        odd("the statistics of Yosys have no design with `num_cells_by_type`")
-    })
+    counts.ok_or_else(|| odd("the statistics of Yosys have no design with `num_cells_by_type`"))
 }
 
 /// No latch anywhere in the design.

@@ -177,7 +177,10 @@ impl Database {
                 }
                 None => (own.clone(), feature.to_string(), 0),
             };
-            let found = features.buses.get(bus).and_then(|all| all.get(&(name, index)));
+            let found = features
+                .buses
+                .get(bus)
+                .and_then(|all| all.get(&(name, index)));
             if let Some(found) = found {
                 let bits = found.iter().map(|bit| place.place(*bit, skipped));
                 let bits: Option<Vec<Bit>> = bits.collect();
@@ -242,7 +245,9 @@ fn lines<T>(
     let filled = text.lines().filter(|line| !line.trim().is_empty());
     let items = filled.map(|line| {
         let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-        let name = name.strip_prefix(kind).and_then(|name| name.strip_prefix('.'));
+        let name = name
+            .strip_prefix(kind)
+            .and_then(|name| name.strip_prefix('.'));
         let found = name.and_then(|name| item(name, rest));
         found.ok_or_else(|| FramesError::Damaged {
             path: path.into(),

@@ -50,7 +50,9 @@ fn parse_line(number: usize, line: &str) -> Result<Option<Feature>, &'static str
     };
     let (name, range) = match target.split_once('[') {
         Some((name, range)) => {
-            let range = range.strip_suffix(']').ok_or("the `[` has no `]` at the end")?;
+            let range = range
+                .strip_suffix(']')
+                .ok_or("the `[` has no `]` at the end")?;
             (name.trim(), Some(parse_range(range)?))
         }
         None => (target, None),
@@ -128,7 +130,11 @@ fn parse_value(text: &str) -> Result<Vec<bool>, &'static str> {
     if width == Some(0) || width.is_some_and(|width| width > MOST_BITS) {
         return Err("so many bits no value has");
     }
-    let digits: Vec<char> = digits.trim().chars().filter(|digit| *digit != '_').collect();
+    let digits: Vec<char> = digits
+        .trim()
+        .chars()
+        .filter(|digit| *digit != '_')
+        .collect();
     let each = match base {
         'b' => Some(1),
         'o' => Some(3),
@@ -140,7 +146,9 @@ fn parse_value(text: &str) -> Result<Vec<bool>, &'static str> {
     match each {
         Some(each) => {
             for digit in digits.iter().rev() {
-                let value = digit.to_digit(1 << each).ok_or("a digit is not of the base")?;
+                let value = digit
+                    .to_digit(1 << each)
+                    .ok_or("a digit is not of the base")?;
                 bits.extend((0..each).map(|bit| value >> bit & 1 == 1));
             }
         }
@@ -191,7 +199,12 @@ mod tests {
         assert_eq!(one("T.A[7]").low, 7);
         let value = one("T.A[6:3] = 4'b1_010");
         assert_eq!((value.low, value.bits), (3, vec![false, true, false, true]));
-        for same in ["T.A[3:0] = 10", "T.A[3:0] = 'ha", "T.A[3:0]=4'd10", "T.A[3:0] = 12'o12"] {
+        for same in [
+            "T.A[3:0] = 10",
+            "T.A[3:0] = 'ha",
+            "T.A[3:0]=4'd10",
+            "T.A[3:0] = 12'o12",
+        ] {
             assert_eq!(one(same).bits, [false, true, false, true], "{same}");
         }
         let second = &parse("# first\nT.A").unwrap()[0];
@@ -201,11 +214,35 @@ mod tests {
     #[test]
     fn damaged_lines_are_told_with_their_number() {
         for line in [
-            "T", "T.", ".A", "T.A[", "T.A[]", "T.A[x]", "T.A[0:1]", "T.A[1:0]", "T.A[+1]",
-            "T.A[1:0] = 4", "T.A = 2", "T.A[1:0] = 2'b100", "T.A[1:0] = 2'b2", "T.A[1:0] = 2'x1",
-            "T.A[1:0] = '", "T.A[1:0] = 2'b", "T.A =", "T.A = x", "T.A = -1", "T.A B", "T..A",
-            "T.A[1:0] = 0'b1", "T.A[99999:0] = 1", "T.A[0] = 99999'b1", "T.A {", "T-1.A",
-            "T.A[1]x", "T.A = 1 = 1", "T.A[4294967296]",
+            "T",
+            "T.",
+            ".A",
+            "T.A[",
+            "T.A[]",
+            "T.A[x]",
+            "T.A[0:1]",
+            "T.A[1:0]",
+            "T.A[+1]",
+            "T.A[1:0] = 4",
+            "T.A = 2",
+            "T.A[1:0] = 2'b100",
+            "T.A[1:0] = 2'b2",
+            "T.A[1:0] = 2'x1",
+            "T.A[1:0] = '",
+            "T.A[1:0] = 2'b",
+            "T.A =",
+            "T.A = x",
+            "T.A = -1",
+            "T.A B",
+            "T..A",
+            "T.A[1:0] = 0'b1",
+            "T.A[99999:0] = 1",
+            "T.A[0] = 99999'b1",
+            "T.A {",
+            "T-1.A",
+            "T.A[1]x",
+            "T.A = 1 = 1",
+            "T.A[4294967296]",
         ] {
             let error = parse(&format!("T.A\n{line}\n")).unwrap_err().to_string();
             assert!(error.starts_with("line 2 of the FASM"), "{line}: {error}");

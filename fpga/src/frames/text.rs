@@ -59,7 +59,11 @@ impl Frames {
 fn bit(line: &str) -> Option<(u32, usize, u32)> {
     let mut parts = line.strip_prefix("bit_")?.split('_');
     let frame = u32::from_str_radix(parts.next()?, 16).ok()?;
-    let word = parts.next()?.parse().ok().filter(|word| *word < FRAME_WORDS)?;
+    let word = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|word| *word < FRAME_WORDS)?;
     let bit = parts.next()?.parse().ok().filter(|bit| *bit < 32)?;
     parts.next().is_none().then_some((frame, word, bit))
 }
@@ -73,10 +77,20 @@ mod tests {
         let frames = Frames::read("bit_00020080_000_31\nbit_00020080_100_00\n").unwrap();
         assert_eq!(frames.count(), 2);
         let text = frames.text();
-        assert!(text.starts_with("0x00020080 0x80000000,0x00000000,"), "{text}");
+        assert!(
+            text.starts_with("0x00020080 0x80000000,0x00000000,"),
+            "{text}"
+        );
         assert!(text.ends_with(",0x00000001\n"), "{text}");
         assert_eq!(text.matches(',').count(), FRAME_WORDS - 1);
-        for odd in ["bit_0_101_0", "bit_0_0_32", "bit_x_0_0", "0_0_0", "bit_0_0", "bit_0_0_0_0"] {
+        for odd in [
+            "bit_0_101_0",
+            "bit_0_0_32",
+            "bit_x_0_0",
+            "0_0_0",
+            "bit_0_0",
+            "bit_0_0_0_0",
+        ] {
             assert!(Frames::read(odd).is_err(), "{odd}");
         }
     }
@@ -89,6 +103,9 @@ mod tests {
         let text = one.difference(&Frames::default()).unwrap();
         assert!(text.contains("word 2 of frame 0x00000001 is 0x00000000, not 0x00000008"));
         assert!(Frames::default().difference(&one).is_some());
-        assert!(one.difference(&frames("bit_00000001_002_03 bit_00000002_0_0")).is_some());
+        assert!(
+            one.difference(&frames("bit_00000001_002_03 bit_00000002_0_0"))
+                .is_some()
+        );
     }
 }

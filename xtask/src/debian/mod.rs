@@ -71,6 +71,21 @@ impl Packages {
         tools().join(self.name)
     }
 
+    /// The version of a package of the lock.
+    pub fn version(&self, name: &str) -> Result<String> {
+        let packages = lock::parse(self.lock)?;
+        let version = packages.iter().find_map(|package| {
+            let rest = package.file_name().strip_prefix(name)?.strip_prefix('_')?;
+            Some(
+                rest.split('_')
+                    .next()?
+                    .replace("%2b", "+")
+                    .replace("%7e", "~"),
+            )
+        });
+        version.with_context(|| format!("{} has no {name}", self.lock_path))
+    }
+
     /// Whether what the lock pins is there.
     pub fn is_installed(&self) -> bool {
         self.stamp().holds() && self.folder().exists()

@@ -41,7 +41,13 @@ pub fn update() -> Result<()> {
     machine(&mirror)?;
     let apt = Apt::new(&mirror, &[FPGA_RELEASE])?;
     let purpose = "cargo xtask bitstream";
-    write(&FPGA, "Tools for FPGAs", &[FPGA_RELEASE], purpose, apt.closure(&FPGA_TOOLS)?)?;
+    write(
+        &FPGA,
+        "Tools for FPGAs",
+        &[FPGA_RELEASE],
+        purpose,
+        apt.closure(&FPGA_TOOLS)?,
+    )?;
     clear(&apt.folder)
 }
 
