@@ -15,11 +15,12 @@ pub fn module_of(instance: &str) -> String {
 }
 
 /// Words that SystemVerilog keeps and that a field of a block might be called.
-const KEYWORDS: [&str; 41] = [
+const KEYWORDS: [&str; 44] = [
     "alias",
     "always",
     "and",
     "assign",
+    "before",
     "begin",
     "bit",
     "break",
@@ -51,8 +52,10 @@ const KEYWORDS: [&str; 41] = [
     "output",
     "packed",
     "priority",
+    "real",
     "release",
     "repeat",
+    "sequence",
     "table",
     "task",
     "unique",

@@ -11,12 +11,12 @@ pub(super) const CRC_RESIDUE: u64 = 0xdebb_20e3;
 /// Carries the register of the CRC-32 on by a byte, within the cycle.
 ///
 /// ```text
-/// before, data -> Crc -> after
+/// so_far, data -> Crc -> after
 /// ```
 #[derive(LogicBlock)]
 pub struct Crc {
     /// Register so far.
-    pub before: Signal<In, Bits<32>>,
+    pub so_far: Signal<In, Bits<32>>,
     /// Next byte.
     pub data: Signal<In, Bits<8>>,
     /// Register with it.
@@ -36,7 +36,7 @@ impl Default for Crc {
             })
         };
         Self {
-            before: Default::default(),
+            so_far: Default::default(),
             data: Default::default(),
             after: Default::default(),
             index: Default::default(),
@@ -51,8 +51,8 @@ impl Default for Crc {
 impl Logic for Crc {
     #[hdl_gen]
     fn update(&mut self) {
-        self.index.next = self.before.val().get_bits::<8>(0) ^ self.data.val();
-        self.sum[0].next = self.before.val() >> 8;
+        self.index.next = self.so_far.val().get_bits::<8>(0) ^ self.data.val();
+        self.sum[0].next = self.so_far.val() >> 8;
         for i in 0..8 {
             self.sum[i + 1].next = self.sum[i].val();
             if self.index.val().get_bit(i) {

@@ -13,15 +13,16 @@ use super::crc::{CRC_RESIDUE, CRC_START};
 /// ```text
 /// rx_valid, rx_data ->+----------+-> store, at, data     each byte of a frame
 /// rx_bad            ->| Deframer |-> good, bad           a frame has ended
-///                     +----------+-> kind, sequence, ack, length, number
+///                     +----------+-> kind, sequence_number, ack, length, number
 /// ```
 ///
 /// * A byte a cycle is taken; the bytes of a frame come out two cycles later, each with its place in
 ///   the frame (`at`, 0 for the kind), those of the check sequence too. Whether they were worth
 ///   anything is told by `good` or `bad`, one cycle each, when the flag has come; the fields are
 ///   valid with `good` and only then. `length` is that of the payload, `number` its first 4 bytes.
-/// * Frames are bad that are too short, too long, cut off by an escape before the flag, without the
-///   right check sequence, or disturbed by `rx_bad`, a byte that is known to be lost.
+/// * Frames are bad that are too short, too long, cut off by an escape before the flag, with an
+///   escape that stuffs another, without the right check sequence, or disturbed by `rx_bad`, a byte
+///   that is known to be lost.
 /// * `active`: bytes are under way in here.
 #[derive(LogicBlock)]
 pub struct Deframer {
@@ -48,7 +49,7 @@ pub struct Deframer {
     /// Its kind.
     pub kind: Signal<Out, Bits<8>>,
     /// Its sequence number.
-    pub sequence: Signal<Out, Bits<8>>,
+    pub sequence_number: Signal<Out, Bits<8>>,
     /// What it acknowledges.
     pub ack: Signal<Out, Bits<8>>,
     /// Bytes of its payload.
@@ -104,7 +105,7 @@ impl Default for Deframer {
             good: Default::default(),
             bad: Default::default(),
             kind: Default::default(),
-            sequence: Default::default(),
+            sequence_number: Default::default(),
             ack: Default::default(),
             length: Default::default(),
             number: Default::default(),
@@ -181,13 +182,16 @@ impl Logic for Deframer {
         if self.escaped.q.val() {
             self.byte_at_hand.next = self.value.q.val() ^ self.stuffing.val();
         }
-        self.crc.before.next = self.register.q.val();
+        self.crc.so_far.next = self.register.q.val();
         self.crc.data.next = self.byte_at_hand.val();
         self.store.next = self.plain.q.val();
         self.at.next = self.count.q.val();
         self.data.next = self.byte_at_hand.val();
         if self.escape.q.val() {
             self.escaped.d.next = true;
+            if self.escaped.q.val() {
+                self.spoiled.d.next = true;
+            }
         }
         if self.plain.q.val() {
             self.escaped.d.next = false;
@@ -229,7 +233,7 @@ impl Logic for Deframer {
         self.good.next = self.is_good.q.val();
         self.bad.next = self.is_bad.q.val();
         self.kind.next = self.header[0].q.val();
-        self.sequence.next = self.header[1].q.val();
+        self.sequence_number.next = self.header[1].q.val();
         self.ack.next = self.header[2].q.val();
         self.length.next = self.payload.q.val();
         self.number.next = self.first_bytes.q.val();

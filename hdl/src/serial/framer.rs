@@ -140,7 +140,7 @@ impl Logic for Framer {
                 }
             }
         }
-        self.crc.before.next = self.register.q.val();
+        self.crc.so_far.next = self.register.q.val();
         self.crc.data.next = self.in_data.val();
 
         match self.state.q.val() {

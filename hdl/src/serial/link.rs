@@ -148,7 +148,7 @@ impl Logic for Link {
         self.receiver.good.next = self.deframer.good.val();
         self.receiver.bad.next = self.deframer.bad.val();
         self.receiver.kind.next = self.deframer.kind.val();
-        self.receiver.sequence.next = self.deframer.sequence.val();
+        self.receiver.sequence_number.next = self.deframer.sequence_number.val();
         self.receiver.ack.next = self.deframer.ack.val();
         self.receiver.length.next = self.deframer.length.val();
         self.slots.write.next = self.deframer.store.val() & self.receiver.may_write.val();

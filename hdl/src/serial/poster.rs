@@ -334,6 +334,7 @@ impl Logic for Poster {
             self.address.d.next = self.h_awaddr.val();
         }
 
+        self.read_lines.next = bit_cast::<9, 8>(self.h_arlen.val()) + 1;
         self.told.next = 0.into();
         self.burst_ends.next = false;
         self.write.next = false;
@@ -523,7 +524,6 @@ impl Logic for Poster {
                 | (self.kind.q.val() == self.reset_kind.val())
                 | (self.kind.q.val() == self.refused_kind.val()));
         self.read_push.next = self.commit.val() & (self.kind.q.val() == self.read_kind.val());
-        self.read_lines.next = bit_cast::<9, 8>(self.h_arlen.val()) + 1;
         self.h_arready.next = self.read_push.val();
         self.h_wready.next = self.state.q.val() == PostState::LineEnds;
         self.w_arvalid.next = self.state.q.val() == PostState::ReadAddress;

@@ -10,11 +10,11 @@ use super::Lengths;
 /// Takes messages in their order and tells the [`super::Sender`] what to answer.
 ///
 /// ```text
-/// good, bad, kind, sequence ->+----------+-> message_valid, message_length, slot
-/// ack, length               ->| Receiver |<- message_done
-/// write_slot, may_write     <-|          |-> acked, rewind, host_ack
-///                             +----------+-> owe_ack, owe_nak, ack_value
-///                                        -> restart, session
+/// good, bad, kind       ->+----------+-> message_valid, message_length, slot
+/// sequence_number       ->| Receiver |<- message_done
+/// ack, length           ->|          |-> acked, rewind, host_ack
+/// write_slot, may_write <-|          |-> owe_ack, owe_nak, ack_value
+///                         +----------+-> restart, session
 /// ```
 ///
 /// * Bytes of a frame go into `write_slot` before it is known what they are worth, while
@@ -37,7 +37,7 @@ pub struct Receiver {
     /// Its kind.
     pub kind: Signal<In, Bits<8>>,
     /// Its sequence number.
-    pub sequence: Signal<In, Bits<8>>,
+    pub sequence_number: Signal<In, Bits<8>>,
     /// What it acknowledges.
     pub ack: Signal<In, Bits<8>>,
     /// Bytes of its payload.
@@ -101,7 +101,7 @@ impl Default for Receiver {
             good: Default::default(),
             bad: Default::default(),
             kind: Default::default(),
-            sequence: Default::default(),
+            sequence_number: Default::default(),
             ack: Default::default(),
             length: Default::default(),
             write_slot: Default::default(),
@@ -164,7 +164,7 @@ impl Logic for Receiver {
         // The frame that has ended.
         self.counts.next = self.begun.q.val() & self.good.val();
         self.is_data.next = self.counts.val() & (self.kind.val() == self.data_kind.val());
-        self.ahead.next = self.sequence.val() - self.expected.q.val();
+        self.ahead.next = self.sequence_number.val() - self.expected.q.val();
         self.takes.next = self.is_data.val() & (self.ahead.val() == 0) & (!self.full.val());
         self.again.next = self.is_data.val() & self.ahead.val().get_bit(7);
         self.beyond.next =

@@ -94,7 +94,7 @@ pub struct Sender {
     kept: Signal<Local, Bits<8>>,
     sent: Signal<Local, Bits<8>>,
     gain: Signal<Local, Bits<8>>,
-    real: Signal<Local, Bit>,
+    credible: Signal<Local, Bit>,
     progress: Signal<Local, Bit>,
     ack_due: DFF<Bit>,
     nak_due: DFF<Bit>,
@@ -154,7 +154,7 @@ impl Sender {
             kept: Default::default(),
             sent: Default::default(),
             gain: Default::default(),
-            real: Default::default(),
+            credible: Default::default(),
             progress: Default::default(),
             ack_due: Default::default(),
             nak_due: Default::default(),
@@ -319,9 +319,9 @@ impl Logic for Sender {
         // What the host has: no more than there is.
         self.sent.next = self.unsent.q.val() - self.oldest.q.val();
         self.gain.next = self.host_ack.val() - self.oldest.q.val();
-        self.real.next = self.acked.val() & (self.gain.val() <= self.kept.val());
-        self.progress.next = self.real.val() & (self.gain.val() != 0);
-        if self.real.val() {
+        self.credible.next = self.acked.val() & (self.gain.val() <= self.kept.val());
+        self.progress.next = self.credible.val() & (self.gain.val() != 0);
+        if self.credible.val() {
             self.oldest.d.next = self.host_ack.val();
             if self.rewind.val() | (self.gain.val() > self.sent.val()) {
                 self.unsent.d.next = self.host_ack.val();
@@ -337,7 +337,7 @@ impl Logic for Sender {
             self.timer.d.next = 0.into();
             self.late.d.next = false;
         }
-        if self.late.q.val() & (!self.real.val()) {
+        if self.late.q.val() & (!self.credible.val()) {
             self.unsent.d.next = self.oldest.q.val();
         }
         self.active.next = (self.state.q.val() != SendState::Idle)

@@ -3,6 +3,7 @@
 
 pub mod host;
 pub mod link;
+pub mod peer;
 pub mod window;
 
 use std::path::Path;
