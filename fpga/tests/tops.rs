@@ -3,8 +3,8 @@
 mod common;
 
 use common::Bench;
-use fpga::boards::Board;
-use fpga::tops::{Lights, ResetHold, TOP, TopConfig, TopError, emit_top};
+use fpga::boards::{Board, TOP};
+use fpga::tops::{Lights, ResetHold, TopConfig, TopError, emit_top};
 use isa::config::Datapaths;
 
 fn top(board: Board, mhz: f64) -> TopConfig {

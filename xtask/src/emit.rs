@@ -27,7 +27,8 @@ pub fn block(name: &str, size: ArraySize, datapaths: &Datapaths, out: &Path) -> 
     announced(command.stdout(io::stderr()))
 }
 
-/// Writes the Verilog of the top of a board into `out`, as `top.v`.
+/// Writes the Verilog of the top of a board into `out`, as `TOP.v` with its
+/// top module.
 pub fn top(
     board: Board,
     size: ArraySize,

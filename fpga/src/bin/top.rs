@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fpga::boards::Board;
-use fpga::tops::{TOP, TopConfig, emit_top};
+use fpga::boards::{Board, TOP};
+use fpga::tops::{TopConfig, emit_top};
 use isa::config::Datapaths;
 
 /// Writes the Verilog of the top of a board, all of it in one file.

@@ -6,6 +6,9 @@ mod ulx3s;
 use std::fmt;
 use std::str::FromStr;
 
+/// Name of the top module of every board; no module of a card is called so.
+pub const TOP: &str = "systole_board";
+
 /// A board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Board {

@@ -24,7 +24,7 @@ pub fn ecp5(pll: &Pll) -> String {
     let eighths = divide * 2;
     let (coarse, fine) = (eighths / 8, eighths % 8);
     format!(
-        "module clocks (
+        "module systole_clocks (
   input  logic board,
   output logic clock,
   output logic chip_clock,
@@ -74,7 +74,7 @@ pub fn xc7(pll: &Pll) -> String {
     } = pll;
     let period = 1e3 / input_mhz;
     format!(
-        "module clocks (
+        "module systole_clocks (
   input  logic board,
   output logic clock,
   output logic locked

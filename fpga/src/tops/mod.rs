@@ -23,7 +23,7 @@ use hdl::sdram::{Part, Timing, TimingError};
 use isa::config::{Config, ConfigError, Datapaths};
 use isa::serial::DEFAULT_BAUD;
 
-use crate::boards::Board;
+use crate::boards::{Board, TOP};
 
 /// Cycles that read data passes the registers in the pads: one on the way out, one on the way in.
 const PAD_CYCLES: u32 = 2;
@@ -84,9 +84,6 @@ impl TopConfig {
         Pll::find(self.board.part(), self.board.clock().mhz, self.mhz)
     }
 }
-
-/// Name of the top module of every board.
-pub const TOP: &str = "top";
 
 /// The Verilog of a top, whose top module is [`TOP`]: what has the one clock comes from Rust-HDL,
 /// clocks and pads around it are printed.

@@ -5,7 +5,8 @@ use hdl::serial::{SerialCard, Uart};
 use isa::config::{Config, ConfigError};
 use rust_hdl_core::prelude::*;
 
-use super::{BlockMemory, Lights, Pll, ResetHold, TOP, baud, clocks};
+use super::{BlockMemory, Lights, Pll, ResetHold, baud, clocks};
+use crate::boards::TOP;
 
 /// The card's own memory: what fits block memories beside the buffers of a card.
 pub const MEMORY_MIB: u32 = 1;
@@ -146,7 +147,7 @@ pub fn top(pll: &Pll) -> [String; 2] {
   input  logic cpu_resetn
 );
   logic clock, locked;
-  clocks clocks (.board(clk100), .clock(clock), .locked(locked));
+  systole_clocks clocks (.board(clk100), .clock(clock), .locked(locked));
   {CORE} core (
     .clock(clock), .locked(locked), .button(!cpu_resetn), .rx(uart_rx), .tx(uart_tx), .led(led)
   );

@@ -8,7 +8,8 @@ use hdl::serial::{SerialCard, Uart};
 use isa::config::{Config, ConfigError};
 use rust_hdl_core::prelude::*;
 
-use super::{Lights, Pll, ResetHold, TOP, baud, clocks, pads};
+use super::{Lights, Pll, ResetHold, baud, clocks, pads};
+use crate::boards::TOP;
 
 /// Name of the module that [`top`] puts between clocks and pads.
 pub const CORE: &str = "ulx3s";
@@ -213,7 +214,7 @@ pub fn top(pll: &Pll) -> [String; 2] {
   logic [1:0] ba, dqm;
   logic [12:0] a;
   logic [15:0] dq_out, dq_in;
-  clocks clocks (.board(clk_25mhz), .clock(clock), .chip_clock(chip_clock), .locked(locked));
+  systole_clocks clocks (.board(clk_25mhz), .clock(clock), .chip_clock(chip_clock), .locked(locked));
   {CORE} core (
     .clock(clock), .locked(locked), .button(btn_fire1), .rx(ftdi_txd), .tx(ftdi_rxd), .led(led),
     .cke(cke), .cs_n(cs_n), .ras_n(ras_n), .cas_n(cas_n), .we_n(we_n), .ba(ba), .a(a),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use fpga::boards::Board;
+use fpga::boards::{Board, TOP};
 use fpga::flow::{Plan, build};
 use fpga::pictures;
 use isa::config::Datapaths;
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let plan = Plan {
         board: *board,
         design: name,
-        top: "top".into(),
+        top: TOP.into(),
         mhz: arguments.freq,
         seeds: arguments.seeds,
         folder,
@@ -108,5 +108,79 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match arguments.check {
         true => recorded.check(&report),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fpga::flow::FlowError;
+
+    use super::*;
+
+    /// A counter, a product and a memory behind the pins that every board has.
+    fn small(clock: &str) -> String {
+        format!(
+            "module {TOP} (input wire {clock}, output wire [7:0] led);
+               reg [23:0] count = 0;
+               reg [17:0] product = 0;
+               reg [15:0] memory [0:1023];
+               reg [15:0] read = 0;
+               always @(posedge {clock}) begin
+                 count <= count + 1;
+                 product <= {{9'd0, count[8:0]}} * {{9'd0, count[17:9]}};
+                 memory[count[9:0]] <= product[15:0];
+                 read <= memory[count[13:4]];
+               end
+               assign led = read[15:8] ^ read[7:0] ^ {{6'd0, product[17:16]}};
+             endmodule\n"
+        )
+    }
+
+    fn built(board: Board, verilog: &str, mhz: f64) -> Result<fpga::flow::Report> {
+        let temporary = tempfile::tempdir()?;
+        let folder = fs::canonicalize(temporary.path())?;
+        fs::write(folder.join(format!("{TOP}.v")), verilog)?;
+        let plan = Plan {
+            board,
+            design: "small".into(),
+            top: TOP.into(),
+            mhz,
+            seeds: 2,
+            folder,
+        };
+        let report = build(&plan, &tools(board, Source::Wheels)?, &|line| {
+            eprintln!("{line}")
+        })?;
+        let placed = pictures::Placed::read(&fs::read_to_string(plan.placed())?)?;
+        assert!(pictures::modules(&placed).contains("BRAM: 1"));
+        Ok(report)
+    }
+
+    /// Fetches tools and runs for minutes, so it belongs to the long tier.
+    #[test]
+    fn small_designs_become_bitstreams() {
+        if std::env::var_os("SYSTOLE_FULL").is_none() {
+            return;
+        }
+        for board in Board::ALL {
+            let clock = board.clock().port;
+            let report = built(board, &small(clock), 25.0).unwrap();
+            assert!(report.clocks.iter().all(|clock| clock.met()), "{report}");
+            assert_eq!(report.seeds.len(), 2);
+            assert!(report.bytes > 100_000, "{report}");
+
+            let nowhere = small(clock).replace("led", "lamp");
+            let error = built(board, &nowhere, 25.0).unwrap_err();
+            let error = error.downcast::<FlowError>().unwrap();
+            assert!(matches!(error, FlowError::Ports(_)), "{error}");
+
+            let latched = small(clock).replace(
+                "endmodule",
+                "reg kept; always @* if (count[0]) kept = count[1]; assign led[7] = kept; endmodule",
+            );
+            let error = built(board, &latched, 25.0).unwrap_err();
+            let error = error.downcast::<FlowError>().unwrap();
+            assert!(matches!(error, FlowError::Latches(_)), "{error}");
+        }
     }
 }
