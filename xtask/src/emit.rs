@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use fpga::boards::Board;
 use isa::config::Datapaths;
 
 use crate::array::ArraySize;
@@ -24,6 +25,38 @@ pub fn block(name: &str, size: ArraySize, datapaths: &Datapaths, out: &Path) -> 
     let mut command = emitter(&[&["--block", name], &shape[..]].concat(), out)?;
     // What the caller prints is for others to read, so what the emitter tells goes beside it.
     announced(command.stdout(io::stderr()))
+}
+
+/// Writes the Verilog of the top of a board into `out`, as `TOP.v` with its
+/// top module.
+pub fn top(
+    board: Board,
+    size: ArraySize,
+    datapaths: &Datapaths,
+    mhz: f64,
+    out: &Path,
+) -> Result<()> {
+    let (rows, cols) = (size.rows.to_string(), size.columns.to_string());
+    let mut command = cargo(&[
+        "run",
+        "--quiet",
+        "--release",
+        "--package=systole-fpga",
+        "--bin=top",
+        "--",
+        "--board",
+        board.name(),
+        "--rows",
+        &rows,
+        "--cols",
+        &cols,
+        "--datapaths",
+        &datapaths.to_string(),
+        "--freq",
+        &mhz.to_string(),
+        "--out",
+    ]);
+    announced(command.arg(out).stdout(io::stderr()))
 }
 
 /// Writes the Verilog of the PCI Express endpoint into `out`, with tags that rest for a time that

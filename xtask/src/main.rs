@@ -1,6 +1,7 @@
 //! The chores of the Systole workspace. Run `cargo xtask help`.
 
 mod array;
+mod bitstream;
 mod cocotb;
 mod debian;
 mod demo;
@@ -94,6 +95,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take the card to the bitstream of a board.
+    Bitstream(bitstream::Arguments),
     /// Pin the packages from Debian anew, from what the mirror has now.
     Lock,
     /// Write the reference pages that come from the contract.
@@ -159,6 +162,7 @@ fn execute(command: Command) -> Result<()> {
             },
             json,
         ),
+        Command::Bitstream(arguments) => bitstream::run(&arguments),
         Command::Lock => debian::update(),
         Command::Docs { check } => docs::run(check),
     }

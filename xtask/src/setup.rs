@@ -28,6 +28,12 @@ pub const SYNTH: ToolSet = ToolSet {
     requirements: include_str!("../requirements-synth.txt"),
 };
 
+/// What bitstreams for ECP5 need beside synthesis.
+pub const FPGA: ToolSet = ToolSet {
+    name: "fpga",
+    requirements: include_str!("../requirements-fpga.txt"),
+};
+
 /// What the tests with a root complex that others wrote need.
 pub const COCOTB: ToolSet = ToolSet {
     name: "cocotb",
@@ -98,10 +104,14 @@ pub fn venv_program(name: &str) -> PathBuf {
 /// and end with "no such file" once it moves.
 pub fn python_tool(module: &str, function: &str) -> Command {
     let mut command = Command::new(venv_program("python"));
-    command.arg("-c").arg(format!(
-        "import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))"
-    ));
+    command.args(python_call(module, function));
     command
+}
+
+/// The arguments of Python in such a call.
+pub fn python_call(module: &str, function: &str) -> [String; 2] {
+    let call = format!("import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))");
+    ["-c".into(), call]
 }
 
 /// Installs a set of tools, unless it is there.
@@ -158,12 +168,22 @@ pub fn check() -> Result<()> {
             "cargo xtask synth, on first use",
         ),
         (
+            FPGA.is_installed(),
+            "nextpnr for ECP5",
+            "cargo xtask bitstream --board ulx3s-85f, on first use",
+        ),
+        (
+            debian::FPGA.is_installed(),
+            "nextpnr and prjxray for the 7 series",
+            "cargo xtask bitstream --board artix7-200t, on first use",
+        ),
+        (
             COCOTB.is_installed(),
             "cocotb and cocotbext-pcie",
             "cargo xtask test --cocotb, on first use",
         ),
         (
-            debian::is_installed(),
+            debian::MACHINE.is_installed(),
             "QEMU and a kernel",
             "cargo xtask test --qemu, on first use",
         ),

@@ -1,8 +1,9 @@
 //! Programs out of Debian's packages, unpacked beside the other tools: nothing is installed and
 //! nobody needs to be root.
 //!
-//! Which packages, in which version and with which hash stands in `xtask/debian.lock`. They come
-//! from the mirror that this machine's apt uses, or from the one that [`MIRROR`] names.
+//! Which packages, in which version and with which hash stands in a lock beside `xtask/Cargo.toml`
+//! for each set. They come from the mirror that this machine's apt uses, or from the one that
+//! [`MIRROR`] names.
 
 mod lock;
 mod update;
@@ -19,44 +20,117 @@ use lock::Package;
 
 pub use update::update;
 
-/// The pinned packages: QEMU with all that it is linked to, and a kernel.
-const LOCK: &str = include_str!("../../debian.lock");
+/// Packages that are unpacked together into a folder of their own.
+pub struct Packages {
+    /// Of the folder and of the stamp.
+    name: &'static str,
+    lock: &'static str,
+    /// Where the lock stands, from the root of the workspace.
+    lock_path: &'static str,
+    /// Parts of paths that nobody needs and that would take much room.
+    unneeded: &'static [&'static str],
+}
 
-/// Where [`LOCK`] stands, from the root of the workspace.
-const LOCK_PATH: &str = "xtask/debian.lock";
+/// QEMU with all that it is linked to, and a kernel.
+pub const MACHINE: Packages = Packages {
+    name: "debian",
+    lock: include_str!("../../debian.lock"),
+    lock_path: "xtask/debian.lock",
+    unneeded: &[],
+};
+
+/// Tools for FPGAs with all that they are linked to.
+pub const FPGA: Packages = Packages {
+    name: "debian-fpga",
+    lock: include_str!("../../debian-fpga.lock"),
+    lock_path: "xtask/debian-fpga.lock",
+    unneeded: &[
+        "usr/share/doc",
+        "usr/share/prjxray/database/kintex7",
+        "usr/share/prjxray/database/spartan7",
+        "usr/share/prjxray/database/zynq7",
+        "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7a100t.bin",
+        "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7a50t.bin",
+        "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7s50.bin",
+        "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7z010.bin",
+        "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7z020.bin",
+        "usr/share/nextpnr/ecp5/chipdb-25k.bin",
+        "usr/share/nextpnr/ecp5/chipdb-45k.bin",
+    ],
+};
 
 /// Names another mirror, such as a dated snapshot that still has what the lock pins.
 const MIRROR: &str = "SYSTOLE_DEBIAN_MIRROR";
 
-/// Fetches and unpacks the packages unless they are there; the folder that holds them.
-pub fn install() -> Result<PathBuf> {
-    let folder = tools().join("debian");
-    let stamp = Stamp::new("debian", LOCK);
-    if stamp.holds() && folder.exists() {
-        return Ok(folder);
+impl Packages {
+    fn stamp(&self) -> Stamp {
+        Stamp::new(self.name, self.lock)
     }
-    let _lock = locked()?;
-    if stamp.holds() && folder.exists() {
-        return Ok(folder);
+
+    fn folder(&self) -> PathBuf {
+        tools().join(self.name)
     }
-    if cfg!(not(target_arch = "x86_64")) {
-        bail!("the pinned packages are for x86-64");
+
+    /// The version of a package of the lock.
+    pub fn version(&self, name: &str) -> Result<String> {
+        let packages = lock::parse(self.lock)?;
+        let version = packages.iter().find_map(|package| {
+            let rest = package.file_name().strip_prefix(name)?.strip_prefix('_')?;
+            Some(
+                rest.split('_')
+                    .next()?
+                    .replace("%2b", "+")
+                    .replace("%7e", "~"),
+            )
+        });
+        version.with_context(|| format!("{} has no {name}", self.lock_path))
     }
-    let packages = lock::parse(LOCK).with_context(|| format!("{LOCK_PATH} is damaged"))?;
-    let fresh = tools().join("debian.new");
-    clear(&fresh)?;
-    fetch(&packages, &fresh)?;
-    unpack(&packages, &fresh)?;
-    clear(&folder)?;
-    fs::rename(&fresh, &folder)
-        .with_context(|| format!("cannot rename {} to {}", fresh.display(), folder.display()))?;
-    stamp.write()?;
-    Ok(folder)
+
+    /// Whether what the lock pins is there.
+    pub fn is_installed(&self) -> bool {
+        self.stamp().holds() && self.folder().exists()
+    }
+
+    /// Fetches and unpacks the packages unless they are there; the folder that holds them.
+    pub fn install(&self) -> Result<PathBuf> {
+        let folder = self.folder();
+        if self.is_installed() {
+            return Ok(folder);
+        }
+        let _lock = locked()?;
+        if self.is_installed() {
+            return Ok(folder);
+        }
+        if cfg!(not(target_arch = "x86_64")) {
+            bail!("the pinned packages are for x86-64");
+        }
+        let packages =
+            lock::parse(self.lock).with_context(|| format!("{} is damaged", self.lock_path))?;
+        let fresh = tools().join(format!("{}.new", self.name));
+        clear(&fresh)?;
+        fetch(&packages, &fresh, self.lock_path)?;
+        unpack(&packages, &fresh)?;
+        for path in self.unneeded {
+            remove(&fresh.join(path))?;
+        }
+        clear(&folder)?;
+        fs::rename(&fresh, &folder).with_context(|| {
+            format!("cannot rename {} to {}", fresh.display(), folder.display())
+        })?;
+        self.stamp().write()?;
+        Ok(folder)
+    }
 }
 
-/// Whether what the lock pins is there.
-pub fn is_installed() -> bool {
-    Stamp::new("debian", LOCK).holds() && tools().join("debian").exists()
+/// Removes a file or a folder, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match path.is_dir() {
+        true => clear(path),
+        false if path.exists() => {
+            fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        false => Ok(()),
+    }
 }
 
 fn clear(folder: &Path) -> Result<()> {
@@ -68,7 +142,7 @@ fn clear(folder: &Path) -> Result<()> {
 }
 
 /// Downloads the packages into `folder`. The downloader of apt checks the hashes.
-fn fetch(packages: &[Package], folder: &Path) -> Result<()> {
+fn fetch(packages: &[Package], folder: &Path, lock_path: &str) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mirror = mirror()?;
     let bytes: u64 = packages.iter().map(|package| package.bytes).sum();
@@ -93,22 +167,22 @@ fn fetch(packages: &[Package], folder: &Path) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    bail!(refusal(&String::from_utf8_lossy(&output.stderr)))
+    bail!(refusal(&String::from_utf8_lossy(&output.stderr), lock_path))
 }
 
 /// What to do when apt could not fetch everything and says `errors`.
-fn refusal(errors: &str) -> String {
+fn refusal(errors: &str, lock_path: &str) -> String {
     let errors: Vec<&str> = errors.lines().filter(|line| !line.is_empty()).collect();
     let gone = errors
         .iter()
         .any(|line| line.starts_with("E: Failed to fetch") && line.contains(" 404 "));
     let advice = match gone {
         true => format!(
-            "the mirror has moved on and no longer has every version that {LOCK_PATH} pins: run \
+            "the mirror has moved on and no longer has every version that {lock_path} pins: run \
              `cargo xtask lock` to pin what it has now, or set {MIRROR} to a dated snapshot of \
              Debian's archive"
         ),
-        false => format!("the packages of {LOCK_PATH} cannot be fetched"),
+        false => format!("the packages of {lock_path} cannot be fetched"),
     };
     format!("{advice}\n{}", errors.join("\n"))
 }
@@ -162,22 +236,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_of_the_repository_is_well_formed() {
-        let packages = lock::parse(LOCK).unwrap();
-        for wanted in ["qemu-system-x86_", "linux-image-", "libc6_"] {
-            let found = packages
-                .iter()
-                .filter(|package| package.file_name().starts_with(wanted));
-            assert_eq!(found.count(), 1, "{wanted}");
+    fn the_locks_of_the_repository_are_well_formed() {
+        let machine = ["qemu-system-x86_", "linux-image-", "libc6_"];
+        let fpga = ["nextpnr-himbaechel-xilinx_", "prjxray-database_", "libc6_"];
+        for (set, wanted) in [(MACHINE, machine), (FPGA, fpga)] {
+            let packages = lock::parse(set.lock).unwrap();
+            for wanted in wanted {
+                let found = packages
+                    .iter()
+                    .filter(|package| package.file_name().starts_with(wanted));
+                assert_eq!(found.count(), 1, "{wanted}");
+            }
         }
     }
 
     #[test]
     fn a_mirror_that_moved_on_is_told_from_other_troubles() {
         let gone = "E: Failed to fetch http://mirror/pool/a.deb  404  Not Found [IP: 10.0.0.1 80]";
-        assert!(refusal(gone).contains("cargo xtask lock"));
+        assert!(refusal(gone, "the lock").contains("cargo xtask lock"));
         let mismatch = "E: Failed to fetch http://mirror/pool/a.deb  Hash Sum mismatch";
-        let text = refusal(mismatch);
+        let text = refusal(mismatch, "the lock");
         assert!(!text.contains("cargo xtask lock"), "{text}");
         assert!(text.contains("Hash Sum mismatch"), "{text}");
     }

@@ -7,12 +7,24 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::lock::{self, Package};
-use super::{LOCK_PATH, clear, mirror};
+use super::{FPGA, MACHINE, Packages, clear, mirror};
 use crate::run::root;
 use crate::setup::tools;
 
-/// Where the packages come from; the later release wins.
+/// Where the packages of the virtual machine come from; the later release wins.
 const RELEASES: [&str; 2] = ["trixie", "trixie-backports"];
+
+/// The first release with nextpnr for the 7 series.
+const FPGA_RELEASE: &str = "forky";
+
+/// Place and route for ECP5 and the 7 series, and what makes bitstreams of both.
+const FPGA_TOOLS: [&str; 5] = [
+    "nextpnr-ecp5",
+    "nextpnr-himbaechel-xilinx",
+    "nextpnr-himbaechel-xilinx-chipdb",
+    "prjxray",
+    "prjxray-database",
+];
 
 /// Signs the releases. Part of every Debian.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -23,10 +35,24 @@ const EMULATOR: &str = "qemu-system-x86";
 /// Depends on the newest kernel of the release that is meant for virtual machines.
 const KERNEL: &str = "linux-image-cloud-amd64";
 
-/// Writes the lock anew from what the mirror has now.
+/// Writes the locks anew from what the mirror has now.
 pub fn update() -> Result<()> {
-    let apt = Apt::new(&mirror()?)?;
-    apt.run(&["update"])?;
+    let mirror = mirror()?;
+    machine(&mirror)?;
+    let apt = Apt::new(&mirror, &[FPGA_RELEASE])?;
+    let purpose = "cargo xtask bitstream";
+    write(
+        &FPGA,
+        "Tools for FPGAs",
+        &[FPGA_RELEASE],
+        purpose,
+        apt.closure(&FPGA_TOOLS)?,
+    )?;
+    clear(&apt.folder)
+}
+
+fn machine(mirror: &str) -> Result<()> {
+    let apt = Apt::new(mirror, &RELEASES)?;
     let mut packages = apt.closure(&[EMULATOR, "-t", RELEASES[1]])?;
     // The kernel is only booted: what its package needs to be installed is not needed.
     let kernels = apt.closure(&[KERNEL])?;
@@ -35,17 +61,28 @@ pub fn update() -> Result<()> {
         name.starts_with("linux-image-") && !name.starts_with(&format!("{KERNEL}_"))
     };
     packages.extend(kernels.into_iter().filter(image));
+    let purpose = "cargo xtask test --qemu";
+    write(&MACHINE, "QEMU and a kernel", &RELEASES, purpose, packages)
+}
+
+/// Writes the lock of a set.
+fn write(
+    set: &Packages,
+    what: &str,
+    releases: &[&str],
+    purpose: &str,
+    mut packages: Vec<Package>,
+) -> Result<()> {
     packages.sort_by(|a, b| a.path.cmp(&b.path));
     let comment = format!(
-        "QEMU and a kernel from Debian {}, for `cargo xtask test --qemu`; written by `cargo xtask \
-         lock`.",
-        RELEASES.join(" and ")
+        "{what} from Debian {}, for `{purpose}`; written by `cargo xtask lock`.",
+        releases.join(" and ")
     );
-    let path = root().join(LOCK_PATH);
+    let path = root().join(set.lock_path);
     fs::write(&path, lock::print(&comment, &packages))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{} packages in {LOCK_PATH}", packages.len());
-    clear(&apt.folder)
+    println!("{} packages in {}", packages.len(), set.lock_path);
+    Ok(())
 }
 
 /// An apt with folders of its own, in which nothing is installed.
@@ -55,7 +92,7 @@ struct Apt {
 }
 
 impl Apt {
-    fn new(mirror: &str) -> Result<Self> {
+    fn new(mirror: &str, releases: &[&str]) -> Result<Self> {
         let folder = tools().join("apt");
         clear(&folder)?;
         let write = |name: &str, text: &str| {
@@ -65,8 +102,10 @@ impl Apt {
                 .and_then(|()| fs::write(&path, text))
                 .with_context(|| format!("cannot write {}", path.display()))
         };
-        let sources = RELEASES
-            .map(|release| format!("deb [signed-by={KEYRING} arch=amd64] {mirror} {release} main"));
+        let sources: Vec<String> = releases
+            .iter()
+            .map(|release| format!("deb [signed-by={KEYRING} arch=amd64] {mirror} {release} main"))
+            .collect();
         write("etc/sources.list", &sources.join("\n"))?;
         write("state/status", "")?;
         // Folders that apt expects; the files in them say nothing.
@@ -78,10 +117,12 @@ impl Apt {
         ] {
             write(&format!("{empty}/.keep"), "")?;
         }
-        Ok(Self {
+        let apt = Self {
             folder,
             mirror: mirror.into(),
-        })
+        };
+        apt.run(&["update"])?;
+        Ok(apt)
     }
 
     fn run(&self, args: &[&str]) -> Result<String> {

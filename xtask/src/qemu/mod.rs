@@ -70,7 +70,7 @@ const FUNCTIONAL: Kind = Kind {
 /// reports; with `full`, on the functional card too. `kernel` is another root folder to take the
 /// kernel from.
 pub fn run(full: bool, kernel: Option<&Path>) -> Result<()> {
-    let packages = debian::install()?;
+    let packages = debian::MACHINE.install()?;
     let programs = guest::build()?;
     let work = target_dir().join("qemu");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;

@@ -1,0 +1,44 @@
+//! Place, route and pack for ECP5.
+
+use std::time::Duration;
+
+use super::place;
+use super::plan::Plan;
+use super::seeds::Placed;
+use super::step::{Progress, must};
+use super::{FlowError, Tool, yosys};
+use crate::boards::Part;
+
+fn config(seed: u32) -> String {
+    format!("routed-{seed}.config")
+}
+
+/// Places and routes with one seed.
+pub fn place(
+    nextpnr: &Tool,
+    plan: &Plan,
+    seed: u32,
+    progress: Progress,
+) -> Result<Placed, FlowError> {
+    let mut command = nextpnr.command(&plan.folder);
+    if let Part::Ecp5 {
+        die,
+        package,
+        speed,
+    } = plan.board.part()
+    {
+        command.arg(format!("--{die}"));
+        command.args(["--package", package, "--speed", speed]);
+    }
+    command.args(["--json", yosys::NETLIST, "--lpf", "top.lpf"]);
+    command.args(["--textcfg", &config(seed), "--router", "router2"]);
+    place::place(&mut command, plan, seed, progress)
+}
+
+/// Makes the bitstream of a seed.
+pub fn pack(ecppack: &Tool, plan: &Plan, seed: u32) -> Result<Duration, FlowError> {
+    let mut command = ecppack.command(&plan.folder);
+    let bitstream = format!("{}.bit", plan.top);
+    command.args(["--compress", "--input", &config(seed), "--bit", &bitstream]);
+    must("ecppack", &mut command, &plan.folder.join("ecppack.log"))
+}

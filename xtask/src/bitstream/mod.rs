@@ -1,0 +1,186 @@
+//! From the card to the bitstream of a board.
+
+mod record;
+mod tools;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use fpga::boards::{Board, TOP};
+use fpga::flow::{Plan, build};
+use fpga::pictures;
+use isa::config::Datapaths;
+
+use crate::array::ArraySize;
+use crate::emit;
+use crate::run::target_dir;
+use record::Record;
+use tools::{Source, tools};
+
+/// What to build.
+#[derive(Args)]
+pub struct Arguments {
+    /// The board: ulx3s-85f or artix7-200t.
+    #[arg(long)]
+    board: Board,
+    /// Rows and columns of the array.
+    #[arg(long, default_value = "8x8", value_name = "ROWSxCOLS")]
+    array: ArraySize,
+    /// What the card can do beside dense int8: `dense`, `all`, or some of narrow, groups, two-four,
+    /// blocks and packed, with commas between them.
+    #[arg(long, value_name = "LIST", default_value = "packed")]
+    datapaths: Datapaths,
+    /// Place and route with so many seeds, as many at once as there are cores, and keep the best.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: u32,
+    /// The clock of the card; the PLL gives the fastest that is not above it.
+    #[arg(long, value_name = "MHZ", default_value_t = 80.0)]
+    freq: f64,
+    /// Where place and route for ECP5 comes from.
+    #[arg(long, value_enum, default_value_t = Source::Wheels)]
+    tools: Source,
+    /// Fail when the design has grown or slowed since it was recorded in fpga/record.json.
+    #[arg(long)]
+    check: bool,
+    /// Record cells and clock of the design.
+    #[arg(long, conflicts_with = "check")]
+    record: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Where bitstream, report, pictures, logs and all between are written.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Builds a bitstream and prints what it is.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments {
+        board,
+        array,
+        datapaths,
+        ..
+    } = arguments;
+    let recorded = Record::read()?;
+    let name = format!("{array} {datapaths}");
+    let folder = arguments.out.clone().unwrap_or_else(|| {
+        let name = format!("{board} {name}").replace([' ', ','], "-");
+        target_dir().join("bitstream").join(name)
+    });
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Some tools see no path through a symbolic link.
+    let folder = fs::canonicalize(&folder)
+        .with_context(|| format!("cannot resolve {}", folder.display()))?;
+    let tools = tools(*board, arguments.tools)?;
+    emit::top(*board, *array, datapaths, arguments.freq, &folder)?;
+    let plan = Plan {
+        board: *board,
+        design: name,
+        top: TOP.into(),
+        mhz: arguments.freq,
+        seeds: arguments.seeds,
+        folder,
+    };
+    let start = Instant::now();
+    let progress = |line: &str| eprintln!("[{:>5.0} s] {line}", start.elapsed().as_secs_f64());
+    let report = build(&plan, &tools, &progress)?;
+    let write = |name: &str, text: &str| {
+        let path = plan.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    write("report.json", &format!("{:#}\n", report.json()))?;
+    let path = plan.placed();
+    let placed =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let placed = pictures::Placed::read(&placed)?;
+    write("floorplan.svg", &pictures::floorplan(&placed))?;
+    write("modules.svg", &pictures::modules(&placed))?;
+    match arguments.json {
+        true => println!("{}", report.json()),
+        false => print!("{report}  {}\n", plan.bitstream().display()),
+    }
+    if arguments.record {
+        return recorded.with(&report).write();
+    }
+    match arguments.check {
+        true => recorded.check(&report),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fpga::flow::FlowError;
+
+    use super::*;
+
+    /// A counter, a product and a memory behind the pins that every board has.
+    fn small(clock: &str) -> String {
+        format!(
+            "module {TOP} (input wire {clock}, output wire [7:0] led);
+               reg [23:0] count = 0;
+               reg [17:0] product = 0;
+               reg [15:0] memory [0:1023];
+               reg [15:0] read = 0;
+               always @(posedge {clock}) begin
+                 count <= count + 1;
+                 product <= {{9'd0, count[8:0]}} * {{9'd0, count[17:9]}};
+                 memory[count[9:0]] <= product[15:0];
+                 read <= memory[count[13:4]];
+               end
+               assign led = read[15:8] ^ read[7:0] ^ {{6'd0, product[17:16]}};
+             endmodule\n"
+        )
+    }
+
+    fn built(board: Board, verilog: &str, mhz: f64) -> Result<fpga::flow::Report> {
+        let temporary = tempfile::tempdir()?;
+        let folder = fs::canonicalize(temporary.path())?;
+        fs::write(folder.join(format!("{TOP}.v")), verilog)?;
+        let plan = Plan {
+            board,
+            design: "small".into(),
+            top: TOP.into(),
+            mhz,
+            seeds: 2,
+            folder,
+        };
+        let report = build(&plan, &tools(board, Source::Wheels)?, &|line| {
+            eprintln!("{line}")
+        })?;
+        let placed = pictures::Placed::read(&fs::read_to_string(plan.placed())?)?;
+        assert!(pictures::modules(&placed).contains("BRAM: 1"));
+        Ok(report)
+    }
+
+    /// Fetches tools and runs for minutes, so it belongs to the long tier.
+    #[test]
+    fn small_designs_become_bitstreams() {
+        if std::env::var_os("SYSTOLE_FULL").is_none() {
+            return;
+        }
+        for board in Board::ALL {
+            let clock = board.clock().port;
+            let report = built(board, &small(clock), 25.0).unwrap();
+            assert!(report.clocks.iter().all(|clock| clock.met()), "{report}");
+            assert_eq!(report.seeds.len(), 2);
+            assert!(report.bytes > 100_000, "{report}");
+
+            let nowhere = small(clock).replace("led", "lamp");
+            let error = built(board, &nowhere, 25.0).unwrap_err();
+            let error = error.downcast::<FlowError>().unwrap();
+            assert!(matches!(error, FlowError::Ports(_)), "{error}");
+
+            let latched = small(clock).replace(
+                "endmodule",
+                "reg kept; always @* if (count[0]) kept = count[1]; assign led[7] = kept; endmodule",
+            );
+            let error = built(board, &latched, 25.0).unwrap_err();
+            let error = error.downcast::<FlowError>().unwrap();
+            assert!(matches!(error, FlowError::Latches(_)), "{error}");
+        }
+    }
+}
