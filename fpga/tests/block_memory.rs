@@ -42,6 +42,9 @@ fn read(memory: &[[u32; 4]], line: u64) -> (u64, [u32; 4]) {
     }
 }
 
+/// Words of a line, and the bytes of each that count.
+type Line = ([u32; 4], [u64; 4]);
+
 #[test]
 fn lines_are_those_that_were_written() {
     let mut bench = Bench::new(&BlockMemory::new(LINES as usize), "block_memory");
@@ -61,7 +64,7 @@ fn lines_are_those_that_were_written() {
     writes.extend((0..BURSTS).map(|_| burst(&mut random)));
     let mut reads: VecDeque<Burst> = (0..BURSTS).map(|_| burst(&mut random)).collect();
     // Lines of bursts whose address was taken, with their data.
-    let mut writing: VecDeque<(Burst, Vec<([u32; 4], [u64; 4])>)> = VecDeque::new();
+    let mut writing: VecDeque<(Burst, Vec<Line>)> = VecDeque::new();
     let mut expected: VecDeque<(u64, bool, u64, [u32; 4])> = VecDeque::new();
     let mut answers: VecDeque<(u64, u64)> = VecDeque::new();
     let mut filled = 0;

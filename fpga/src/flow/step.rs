@@ -85,7 +85,7 @@ fn line_that_matters(log: &str) -> &str {
         line.to_ascii_lowercase().starts_with("error") || line.contains(": ERROR: ")
     };
     let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
-    let found = lines().find(is_error).or_else(|| lines().last());
+    let found = lines().find(is_error).or_else(|| lines().next_back());
     found.unwrap_or("it said nothing")
 }
 

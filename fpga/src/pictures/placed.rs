@@ -128,13 +128,16 @@ fn place(bel: &str) -> Option<(u32, u32)> {
     Some((x, number(y)?))
 }
 
+/// A cell and the instances that it lies in.
+type Located<'a> = (Vec<&'a str>, Cell);
+
 /// Groups by the first part of the path; large ones again by the next part.
-fn grouped(cells: &[(Vec<&str>, Cell)]) -> Vec<(String, Vec<Cell>)> {
+fn grouped(cells: &[Located]) -> Vec<(String, Vec<Cell>)> {
     let least = (cells.len() as f64 * LARGE) as usize;
     let mut groups: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
-    let mut pending: Vec<(usize, Vec<&(Vec<&str>, Cell)>)> = vec![(0, cells.iter().collect())];
+    let mut pending: Vec<(usize, Vec<&Located>)> = vec![(0, cells.iter().collect())];
     while let Some((depth, cells)) = pending.pop() {
-        let mut parts: BTreeMap<Option<&str>, Vec<&(Vec<&str>, Cell)>> = BTreeMap::new();
+        let mut parts: BTreeMap<Option<&str>, Vec<&Located>> = BTreeMap::new();
         for cell in cells {
             parts
                 .entry(cell.0.get(depth).copied())

@@ -66,14 +66,7 @@ impl CardLink {
         }
         self.acknowledged(frame.acknowledges, now);
         match kind {
-            Some(FrameKind::Data) if frame.sequence == self.arrives => {
-                // A host that keeps to the window finds room.
-                if self.arrived.len() < WINDOW {
-                    self.arrives = self.arrives.wrapping_add(1);
-                    self.arrived.push_back(frame.payload);
-                    self.complained = false;
-                }
-            }
+            Some(FrameKind::Data) if frame.sequence == self.arrives => self.keep(frame.payload),
             Some(FrameKind::Data) => {
                 match self.arrives.wrapping_sub(frame.sequence) as usize <= WINDOW {
                     true => self.due.push(FrameKind::Ack),
@@ -85,6 +78,15 @@ impl CardLink {
             _ => {}
         }
         false
+    }
+
+    /// Keeps the message that comes next. A host that keeps to the window finds room.
+    fn keep(&mut self, message: Vec<u8>) {
+        if self.arrived.len() < WINDOW {
+            self.arrives = self.arrives.wrapping_add(1);
+            self.arrived.push_back(message);
+            self.complained = false;
+        }
     }
 
     fn acknowledged(&mut self, next: u8, now: Duration) {

@@ -100,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     write("modules.svg", &pictures::modules(&placed))?;
     match arguments.json {
         true => println!("{}", report.json()),
-        false => print!("{report}  {}\n", plan.bitstream().display()),
+        false => println!("{report}  {}", plan.bitstream().display()),
     }
     if arguments.record {
         return recorded.with(&report).write();
