@@ -94,7 +94,7 @@ fn cards_of_all_shapes_are_driven() {
     ] {
         let mut board = Board::new(SerialModel::new(&config).expect("a card"));
         let mut transport = board.open();
-        assert_eq!(transport.queue(config.queues - 1).is_some(), true);
+        assert!(transport.queue(config.queues - 1).is_some());
         assert!(transport.queue(config.queues).is_none());
         let memory = transport.allocate_on_card(4).is_some();
         assert_eq!(memory, config.card_memory_mib > 0);
