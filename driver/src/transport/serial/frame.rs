@@ -131,7 +131,7 @@ mod tests {
             crc ^= byte;
             for _ in 0..8 {
                 let low = crc & 1;
-                crc = crc >> 1 ^ low * isa::serial::CRC_POLYNOMIAL;
+                crc = (crc >> 1) ^ (low * isa::serial::CRC_POLYNOMIAL);
             }
         }
         let mut expected = vec![0x7e, 0x00, 0x7d, 0x5e, 0x7d, 0x5d];
