@@ -254,10 +254,10 @@ impl Test {
             .front()
             .filter(|_| self.offered[2])
             .unwrap_or(&junk);
-        for index in 0..4 {
+        for (index, word) in data.iter().enumerate() {
             self.bench
                 .model
-                .set(self.ports.wdata[index], data[index].into());
+                .set(self.ports.wdata[index], (*word).into());
             let strobes = u64::from(strobes >> (4 * index) & 15);
             self.bench.model.set(self.ports.wstrb[index], strobes);
         }

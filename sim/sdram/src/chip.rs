@@ -385,7 +385,8 @@ impl Chip {
         };
         let at = burst.address();
         if burst.write {
-            let mask = u16::from(pins.dqm & 1) * 0xff | u16::from(pins.dqm >> 1 & 1) * 0xff00;
+            let [low, high] = [pins.dqm & 1, pins.dqm >> 1 & 1].map(u16::from);
+            let mask = (low * 0xff) | (high * 0xff00);
             if pins.dq.is_none() && mask != 0xffff {
                 self.tell(Rule::NoData, format!("word {} of a write", burst.done));
             }
