@@ -158,7 +158,10 @@ impl CardMemory {
         let goes = |valid, ready| ports.is(bench, valid) && ports.is(bench, ready);
         let address = |name| {
             let at = ports.get(bench, name) as usize;
-            assert!(at % bytes == 0 && at + bytes <= self.bytes.len(), "{at:#x}");
+            assert!(
+                at.is_multiple_of(bytes) && at + bytes <= self.bytes.len(),
+                "{at:#x}"
+            );
             at
         };
         if self.offers[0] && goes("rvalid", "rready") {
