@@ -103,7 +103,7 @@ impl Host {
     fn lines(&self, address: &[u8; 4], lines: usize) -> Option<std::ops::Range<usize>> {
         let start = u64::from(u32::from_le_bytes(*address));
         let end = start + (lines * self.line_bytes) as u64;
-        let is_right = start % self.line_bytes as u64 == 0
+        let is_right = start.is_multiple_of(self.line_bytes as u64)
             && (1..=MAX_DATA / self.line_bytes).contains(&lines)
             && end <= self.memory_bytes;
         is_right.then_some(start as usize..end as usize)
@@ -137,7 +137,7 @@ impl Host {
                 None => false,
             },
             [_, a0, a1, a2, a3, data @ ..]
-                if kind(HostMessage::WriteMemory) && data.len() % self.line_bytes == 0 =>
+                if kind(HostMessage::WriteMemory) && data.len().is_multiple_of(self.line_bytes) =>
             {
                 match self.lines(&[*a0, *a1, *a2, *a3], data.len() / self.line_bytes) {
                     Some(range) => {
@@ -293,7 +293,7 @@ impl Host {
             let (address, data) = rest.split_first_chunk::<8>().expect("an address");
             let at = u64::from_le_bytes(*address) as usize;
             assert_eq!(at % self.line_bytes, 0);
-            assert!(data.len() % 4 == 0 && (1..=MAX_DATA).contains(&data.len()));
+            assert!(data.len().is_multiple_of(4) && (1..=MAX_DATA).contains(&data.len()));
             self.memory[at..at + data.len()].copy_from_slice(data);
             self.longest = self.longest.max(data.len());
             self.writes += 1;
