@@ -30,7 +30,7 @@ impl Tool {
         command
     }
 
-    /// What it says of its version: the last word with a digit in its first line that has one.
+    /// What it says of its version.
     ///
     /// # Errors
     /// It cannot be started, or says nothing.
@@ -52,15 +52,17 @@ impl Tool {
     }
 }
 
-/// A version in what a program prints.
+/// A version in what a program prints; the name of the program may stand before it.
 fn version_in(text: &str) -> Option<String> {
-    let trimmed = |word: &str| {
-        let word =
-            word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric() && letter != '+');
-        let begins = word.starts_with(|letter: char| letter.is_ascii_digit());
-        (begins && word.contains('.')).then(|| word.to_string())
+    let version = |word: &str| {
+        let around = |letter: char| !letter.is_ascii_alphanumeric() && letter != '+';
+        let word = word.trim_matches(around);
+        let is_digit = |at: &usize| word[*at..].starts_with(|letter: char| letter.is_ascii_digit());
+        let dashes = word.match_indices('-').map(|(at, _)| at + 1);
+        let version = &word[std::iter::once(0).chain(dashes).find(is_digit)?..];
+        version.contains('.').then(|| version.to_string())
     };
-    text.split_whitespace().find_map(trimmed)
+    text.split_whitespace().find_map(version)
 }
 
 /// The programs for a family of parts.
@@ -130,6 +132,10 @@ mod tests {
             (
                 "\"nextpnr-ecp5\" -- Next Generation Place and Route (Version 0.11.1+dfsg-5+b1)",
                 "0.11.1+dfsg-5+b1",
+            ),
+            (
+                "\"nextpnr-ecp5\" -- Next Generation Place and Route (Version nextpnr-0.11.1)",
+                "0.11.1",
             ),
             ("Project Trellis\nVersion 1.4-3+b2\n", "1.4-3+b2"),
         ] {

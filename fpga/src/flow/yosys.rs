@@ -18,11 +18,13 @@ pub const NETLIST: &str = "netlist.json";
 /// Latches, before they become loops of look-up tables.
 const LATCHES: [&str; 3] = ["$dlatch", "$adlatch", "$dlatchsr"];
 
-/// Reads the Verilog of `top` and writes statistics to [`BEFORE`]: the commands in front of those
-/// that map to cells, which know the cells of the part and refuse modules that are missing.
-pub fn elaborate(top: &str) -> String {
+/// Reads the Verilog of `top` with a define and writes statistics to [`BEFORE`]: the commands in
+/// front of those that map to cells, which know the cells of the part and refuse modules that are
+/// missing.
+pub fn elaborate(top: &str, define: Option<&str>) -> String {
+    let define = define.map_or(String::new(), |name| format!(" -D {name}"));
     format!(
-        "read_verilog -sv {top}.v; hierarchy -top {top}; proc; \
+        "read_verilog -sv{define} {top}.v; hierarchy -top {top}; proc; \
          tee -q -o {BEFORE} stat -json; "
     )
 }
@@ -61,13 +63,17 @@ pub(super) fn synthesise(
     top: &str,
     part: Part,
 ) -> Result<Duration, FlowError> {
-    let map = match part {
-        Part::Ecp5 { .. } => format!("synth_ecp5 -top {top} -json {NETLIST}"),
-        Part::Xc7 { .. } => {
-            format!("synth_xilinx -family xc7 -flatten -abc9 -top {top}; write_json {NETLIST}")
-        }
+    let (define, map) = match part {
+        Part::Ecp5 { .. } => (
+            "SYSTOLE_ECP5",
+            format!("synth_ecp5 -top {top} -json {NETLIST}"),
+        ),
+        Part::Xc7 { .. } => (
+            "SYSTOLE_XC7",
+            format!("synth_xilinx -family xc7 -flatten -abc9 -top {top}; write_json {NETLIST}"),
+        ),
     };
-    let script = elaborate(top) + &map;
+    let script = elaborate(top, Some(define)) + &map;
     let log = folder.join("yosys.log");
     let mut command = yosys.command(folder);
     let synthesis = must("yosys", command.args(["-p", &script]), &log);

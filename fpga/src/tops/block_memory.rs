@@ -334,6 +334,7 @@ impl Logic for BlockMemory {
                 self.l_bvalid.next = true;
                 self.state.d.next = MemoryState::LookRead;
             }
+            _ => {}
         }
         if self.reset.val() {
             self.state.d.next = MemoryState::LookRead;

@@ -13,8 +13,7 @@ use rust_hdl_widgets::dff_setup;
 ///                                +--------+
 /// ```
 ///
-/// What lasts a cycle is shown for 2^22 cycles at least, so that an eye sees it. The heartbeat
-/// changes every 2^25 cycles.
+/// What lasts a cycle is shown for as many as an eye needs. The heartbeat changes every 2^25 cycles.
 #[derive(LogicBlock)]
 pub struct Lights {
     /// Clock.
@@ -48,8 +47,9 @@ pub struct Lights {
     full: Constant<Bits<22>>,
 }
 
-impl Default for Lights {
-    fn default() -> Self {
+impl Lights {
+    /// Lights that show what lasts a cycle for `shown` of them, less than 2^22.
+    pub fn new(shown: u64) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -71,7 +71,7 @@ impl Default for Lights {
             error_mark: Default::default(),
             noise_mark: Default::default(),
             reset_mark: Default::default(),
-            full: Constant::new(((1u64 << 22) - 1).into()),
+            full: Constant::new(shown.into()),
         }
     }
 }

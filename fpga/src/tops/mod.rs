@@ -31,6 +31,9 @@ const PAD_CYCLES: u32 = 2;
 /// Up to this many MHz a CAS latency of 2 does.
 const FASTEST_CAS_2: u32 = 100;
 
+/// Cycles that a light shows what lasts one: 50 ms at 80 MHz.
+const SHOWN: u64 = 4_000_000;
+
 /// What a top is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TopConfig {

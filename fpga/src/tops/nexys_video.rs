@@ -5,7 +5,7 @@ use hdl::serial::{SerialCard, Uart};
 use isa::config::{Config, ConfigError};
 use rust_hdl_core::prelude::*;
 
-use super::{BlockMemory, Lights, Pll, ResetHold, baud, clocks};
+use super::{BlockMemory, Lights, Pll, ResetHold, SHOWN, baud, clocks};
 use crate::boards::TOP;
 
 /// The card's own memory: what fits block memories beside the buffers of a card.
@@ -64,7 +64,7 @@ impl NexysVideo {
             hold: Default::default(),
             uart: Uart::new(pll.hz(), baud(pll)),
             card: SerialCard::new(shape, &SerialConfig::default())?,
-            lights: Default::default(),
+            lights: Lights::new(SHOWN),
             memory: BlockMemory::new((MEMORY_MIB as usize) << 16),
         })
     }

@@ -8,7 +8,7 @@ use hdl::serial::{SerialCard, Uart};
 use isa::config::{Config, ConfigError};
 use rust_hdl_core::prelude::*;
 
-use super::{Lights, Pll, ResetHold, baud, clocks, pads};
+use super::{Lights, Pll, ResetHold, SHOWN, baud, clocks, pads};
 use crate::boards::TOP;
 
 /// Name of the module that [`top`] puts between clocks and pads.
@@ -97,7 +97,7 @@ impl Ulx3s {
             hold: Default::default(),
             uart: Uart::new(pll.hz(), baud(pll)),
             card: SerialCard::new(shape, &SerialConfig::default())?,
-            lights: Default::default(),
+            lights: Lights::new(SHOWN),
             sdram: Sdram::new(timing),
         })
     }

@@ -32,7 +32,7 @@ pub fn synthesise(design: &Design) -> Result<Cells> {
     let work = fs::canonicalize(folder(design))
         .with_context(|| format!("cannot resolve the folder of {design}"))?;
     let top = design.block.top();
-    let elaborate = elaborate(top);
+    let elaborate = elaborate(top, None);
     let script = format!(
         "{elaborate}synth_ecp5 -top {top} -json netlist.json; \
          tee -q -o {AFTER} stat -json"
