@@ -25,6 +25,10 @@ const VERILATOR_FLAGS: &[&str] = &[
     "-Wno-fatal",
 ];
 
+/// What ends Verilator beside errors: `$fatal` of a module that refuses its parameters. It decides
+/// whether there is code, not what code, and so is no part of the key.
+const REFUSALS: &[&str] = &["-Werror-USERFATAL"];
+
 /// Bytes of Verilog from which a design counts as large, as netlists are: a cell a bit makes so much
 /// C++ that it is compiled in pieces and with little optimisation, else that would take longer than
 /// the model runs. No card in RTL has a tenth of it.
@@ -206,6 +210,7 @@ impl<'a> Compiler<'a> {
         let mut command = self.verilator.command();
         command
             .args(VERILATOR_FLAGS)
+            .args(REFUSALS)
             .args(["--prefix", PREFIX, "--top-module", &design.top])
             .arg("--Mdir")
             .arg(work);

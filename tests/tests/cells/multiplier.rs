@@ -6,17 +6,27 @@ use verilate::{Model, PortRef};
 
 use crate::bench::{build, pins, refuses};
 
-/// A multiplier with some parameters, each pin of control on a bus.
-fn module(parameters: &str) -> String {
-    let (a, b, p) = (pins("A", "a", 18), pins("B", "b", 18), pins("P", "p", 36));
+/// Multipliers with these parameters on the same inputs, each pin of control on a bus.
+fn module(parameters: &[&str]) -> String {
+    let (a, b) = (pins("A", "a", 18), pins("B", "b", 18));
     let (enables, resets) = (pins("CE", "enables", 4), pins("RST", "resets", 4));
-    format!(
+    let outputs: Vec<String> = (0..parameters.len())
+        .map(|at| format!("output [35:0] p_{at}"))
+        .collect();
+    let mut text = format!(
         "module bench(input clock, input [17:0] a, input [17:0] b, input [1:0] signs,
-           input [3:0] enables, input [3:0] resets, output [35:0] p);
-         MULT18X18D #({parameters}) cell_1 (.CLK0(clock), .SIGNEDA(signs[0]), .SIGNEDB(signs[1]),
-           .SOURCEA(1'b0), .SOURCEB(1'b0), {a}, {b}, {p}, {enables}, {resets});
-         endmodule\n"
-    )
+           input [3:0] enables, input [3:0] resets, {});\n",
+        outputs.join(", ")
+    );
+    for (at, parameters) in parameters.iter().enumerate() {
+        let p = pins("P", &format!("p_{at}"), 36);
+        text += &format!(
+            "MULT18X18D #({parameters}) cell_{at} (.CLK0(clock), .SIGNEDA(signs[0]),
+               .SIGNEDB(signs[1]), .SOURCEA(1'b0), .SOURCEB(1'b0), {a}, {b}, {p}, {enables},
+               {resets});\n"
+        );
+    }
+    text + "endmodule\n"
 }
 
 /// The registers, in the order of the data.
@@ -106,54 +116,53 @@ fn inputs(rng: &mut Rng) -> Inputs {
     }
 }
 
-struct Pins([PortRef; 6]);
+/// The parameters of a multiplier with register `i` where bit `i` of `kinds` is.
+fn parameters(kinds: usize) -> String {
+    let registers = REGISTERS.iter().enumerate().map(|(at, name)| {
+        let clock = if kinds >> at & 1 == 1 { "CLK0" } else { "NONE" };
+        format!(
+            ".REG_{name}_CLK(\"{clock}\"), .REG_{name}_CE(\"CE{at}\"), .REG_{name}_RST(\"RST{at}\")"
+        )
+    });
+    registers.collect::<Vec<_>>().join(", ")
+}
 
-impl Pins {
-    fn find(model: &Model) -> Self {
-        let names = ["a", "b", "signs", "enables", "resets", "p"];
-        Self(names.map(|name| model.port(name).expect("it is there")))
-    }
-
-    fn set(&self, model: &mut Model, inputs: &Inputs) {
-        let values = [
-            inputs.a,
-            inputs.b,
-            inputs.signs,
-            inputs.enables,
-            inputs.resets,
-        ];
-        for (port, value) in self.0.iter().zip(values) {
-            model.set(*port, value);
-        }
+fn set(model: &mut Model, ports: &[PortRef; 5], inputs: &Inputs) {
+    let values = [
+        inputs.a,
+        inputs.b,
+        inputs.signs,
+        inputs.enables,
+        inputs.resets,
+    ];
+    for (port, value) in ports.iter().zip(values) {
+        model.set(*port, value);
     }
 }
 
 #[test]
 fn every_choice_of_registers_is_as_defined() {
     let mut rng = Rng::new(18);
-    for kinds in 0..16 {
-        let parameters: Vec<String> = REGISTERS
-            .iter()
-            .enumerate()
-            .map(|(at, name)| {
-                let clock = if kinds >> at & 1 == 1 { "CLK0" } else { "NONE" };
-                format!(
-                    ".REG_{name}_CLK(\"{clock}\"), .REG_{name}_CE(\"CE{at}\"), \
-                     .REG_{name}_RST(\"RST{at}\")"
-                )
-            })
-            .collect();
-        let library = build(module(&parameters.join(", ")), MULTIPLIER).expect("it builds");
-        let mut model = library.instantiate();
-        let pins = Pins::find(&model);
-        let mut golden = Golden::default();
-        for cycle in 0..3000 {
-            let inputs = inputs(&mut rng);
-            pins.set(&mut model, &inputs);
-            model.cycle();
+    let kinds: Vec<String> = (0..16).map(parameters).collect();
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let library = build(module(&kinds), MULTIPLIER).expect("it builds");
+    let mut model = library.instantiate();
+    let ports =
+        ["a", "b", "signs", "enables", "resets"].map(|name| model.port(name).expect("it is there"));
+    let mut golden: Vec<(Golden, PortRef)> = (0..kinds.len())
+        .map(|at| {
+            let port = model.port(&format!("p_{at}")).expect("it is there");
+            (Golden::default(), port)
+        })
+        .collect();
+    for cycle in 0..20_000 {
+        let inputs = inputs(&mut rng);
+        set(&mut model, &ports, &inputs);
+        model.cycle();
+        for (kinds, (golden, port)) in golden.iter_mut().enumerate() {
             let expected = golden.edge(kinds, &inputs);
             assert_eq!(
-                model.get(pins.0[5]),
+                model.get(*port),
                 expected,
                 "registers {kinds:04b}, cycle {cycle}, {inputs:?}"
             );
@@ -176,8 +185,8 @@ fn what_is_not_modelled_is_refused() {
         (".HIGHSPEED_CLK(\"CLK0\")", "HIGHSPEED_CLK"),
         (".NEW_MODE(1)", "NEW_MODE"),
     ] {
-        refuses(module(parameters), MULTIPLIER, names);
+        refuses(module(&[parameters]), MULTIPLIER, names);
     }
-    let cascade = module("").replace(".SOURCEA(1'b0)", ".SOURCEA(1'b0), .SRIA0(a[0])");
+    let cascade = module(&[""]).replace(".SOURCEA(1'b0)", ".SOURCEA(1'b0), .SRIA0(a[0])");
     refuses(cascade, MULTIPLIER, "SRIA0");
 }
