@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use isa::config::Config;
-use verilate::{Design, Library};
+use verilate::Design;
+pub use verilate::Library;
 
 use crate::rtl::{self, DEFAULT_WORDS, Rtl};
 use crate::{Error, cache};
@@ -40,6 +41,16 @@ pub fn for_link(config: &Config, words: usize, fst: bool) -> Result<Library, Err
     let is_default = *config == Config::default() && words == DEFAULT_WORDS;
     let embedded = is_default.then_some(EMBEDDED_LINK);
     prepare(config, fst, embedded, || rtl::emit_link(config, words))
+}
+
+/// The model of a card that was synthesised: its netlist, with the models of all cells in it.
+///
+/// # Errors
+/// What can go wrong while the model is built: for a card of 4x4 that takes minutes.
+pub fn for_netlist(verilog: String) -> Result<Library, Error> {
+    let design = Design::from_verilog(hdl::TOP, verilog)?;
+    let options = verilate::Options::default();
+    Ok(verilate::build(&design, &options, &cache_folder()?)?)
 }
 
 fn prepare(

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod link;
 pub mod meddle;
+pub mod netlist;
 pub mod product;
 pub mod program;
 pub mod rig;

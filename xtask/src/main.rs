@@ -7,6 +7,8 @@ mod debian;
 mod demo;
 mod docs;
 mod emit;
+mod equiv;
+mod netlist;
 mod qemu;
 mod run;
 mod setup;
@@ -15,12 +17,14 @@ mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use isa::config::Datapaths;
 
 use array::ArraySize;
+use netlist::Netlist;
 use synth::{Block, Design};
 
 /// The chores of the Systole workspace.
@@ -97,6 +101,43 @@ enum Command {
     },
     /// Take the card to the bitstream of a board.
     Bitstream(bitstream::Arguments),
+    /// Synthesise the card for ECP5 and run the netlist beside the RTL: bits and cycles must be the
+    /// same.
+    Netlist {
+        /// Rows and columns of the array.
+        #[arg(long, default_value = "4x4", value_name = "ROWSxCOLS")]
+        array: ArraySize,
+        /// What it can do beside dense int8, as for `synth`.
+        #[arg(long, value_name = "LIST", default_value = "all")]
+        datapaths: Datapaths,
+        /// Make multipliers of look-up tables: then Yosys has a model of all that multiplies.
+        #[arg(long)]
+        nodsp: bool,
+        /// Print the comparison as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prove with SAT that modules of the synthesised card are those of the RTL.
+    Equiv {
+        /// Rows and columns of the array.
+        #[arg(long, default_value = "4x4", value_name = "ROWSxCOLS")]
+        array: ArraySize,
+        /// What it can do beside dense int8, as for `synth`.
+        #[arg(long, value_name = "LIST", default_value = "all")]
+        datapaths: Datapaths,
+        /// Only these modules; all of the card else.
+        #[arg(long, value_name = "NAME")]
+        module: Vec<String>,
+        /// Seconds after which the proof of a module is given up.
+        #[arg(long, value_name = "SECONDS", default_value_t = equiv::LIMIT_SECONDS)]
+        limit: u64,
+        /// Record the modules that are proved instead of comparing them with those that were.
+        #[arg(long, conflicts_with = "module")]
+        record: bool,
+        /// Print the table as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Pin the packages from Debian anew, from what the mirror has now.
     Lock,
     /// Write the reference pages that come from the contract.
@@ -163,6 +204,27 @@ fn execute(command: Command) -> Result<()> {
             json,
         ),
         Command::Bitstream(arguments) => bitstream::run(&arguments),
+        Command::Netlist {
+            array,
+            datapaths,
+            nodsp,
+            json,
+        } => netlist::run(&Netlist::card(array, datapaths, nodsp), json),
+        Command::Equiv {
+            array,
+            datapaths,
+            module,
+            limit,
+            record,
+            json,
+        } => equiv::run(&equiv::Plan {
+            size: array,
+            datapaths,
+            modules: &module,
+            limit: Duration::from_secs(limit),
+            record,
+            json,
+        }),
         Command::Lock => debian::update(),
         Command::Docs { check } => docs::run(check),
     }

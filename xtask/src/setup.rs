@@ -45,6 +45,11 @@ impl ToolSet {
         Stamp::new(self.name, self.requirements)
     }
 
+    /// The list of its wheels, with versions and hashes.
+    pub fn requirements(&self) -> &'static str {
+        self.requirements
+    }
+
     fn is_installed(&self) -> bool {
         venv_program("python").exists() && self.stamp().holds()
     }

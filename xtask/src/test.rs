@@ -5,7 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use isa::config::Datapaths;
+
+use crate::array::ArraySize;
 use crate::demo::MODEL;
+use crate::equiv;
+use crate::netlist::{self, Netlist};
 use crate::run::{announced, cargo, systole};
 use crate::setup;
 
@@ -43,6 +48,15 @@ pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
         step("docs", &mut || announced(&mut rustdoc()));
     }
     step("tests", &mut || announced(&mut tests(full, filter)));
+    if full && filter.is_none() {
+        let size = ArraySize {
+            rows: 4,
+            columns: 4,
+        };
+        let netlist = Netlist::card(size, Datapaths::ALL, false);
+        step("netlist", &mut || netlist::run(&netlist, false));
+        step("equiv", &mut || equiv::run(&equiv::Plan::of(size)));
+    }
     report(&outcomes)
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use isa::config::Config;
+use sim::library::Library;
 use sim::{Card, Options};
 
 use super::port::Port;
@@ -28,6 +29,20 @@ impl SimTransport {
     pub fn open(config: &Config, options: &Options) -> Result<Self, sim::Error> {
         let memory = Arc::<ProcessMemory>::default();
         let card = Card::open(config, options, Port(Arc::clone(&memory)))?;
+        Ok(Self { card, memory })
+    }
+
+    /// A card of this shape whose model is at hand, after power-up.
+    ///
+    /// # Errors
+    /// Those of [`Card::with_library`].
+    pub fn with_library(
+        library: &Library,
+        config: &Config,
+        options: &Options,
+    ) -> Result<Self, sim::Error> {
+        let memory = Arc::<ProcessMemory>::default();
+        let card = Card::with_library(library, config, options, Port(Arc::clone(&memory)))?;
         Ok(Self { card, memory })
     }
 

@@ -27,7 +27,7 @@ pub fn so_path(design: &Design, options: &Options, cache_dir: &Path) -> Result<P
     let verilator = Verilator::find()?;
     let compiler = Compiler::new(&verilator, options)?;
     let shim = shim::source(design, options);
-    let hash = hash(&[&design.top, &design.verilog, &shim, compiler.key()]);
+    let hash = hash(&[&design.top, &design.verilog, &shim, &compiler.key(design)]);
     get_or_make(cache_dir, &format!("lib{hash}.so"), |work| {
         compiler.shared_object(design, &shim, cache_dir, work)
     })

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::shim::PREFIX;
@@ -22,6 +24,21 @@ const VERILATOR_FLAGS: &[&str] = &[
     "1ns/1ns",
     "-Wno-fatal",
 ];
+
+/// What ends Verilator beside errors: `$fatal` of a module that refuses its parameters. It decides
+/// whether there is code, not what code, and so is no part of the key.
+const REFUSALS: &[&str] = &["-Werror-USERFATAL"];
+
+/// Bytes of Verilog from which a design counts as large, as netlists are: a cell a bit makes so much
+/// C++ that it is compiled in pieces and with little optimisation, else that would take longer than
+/// the model runs. No card in RTL has a tenth of it.
+const LARGE: usize = 4 << 20;
+
+/// What Verilator is asked for beside the rest when a design is large.
+const LARGE_FLAGS: &[&str] = &["--no-decoration", "--output-split", "40000"];
+
+/// How the classes of a large design are compiled.
+const LARGE_OPTIMISATION: &[&str] = &["-O1"];
 
 /// What every C++ file is compiled with. Hidden symbols keep two loaded models apart.
 const CXX_FLAGS: &[&str] = &[
@@ -108,9 +125,12 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// Text that differs between two builds that may differ.
-    pub(crate) fn key(&self) -> &str {
-        &self.key
+    /// Text that differs between two builds of a design that may differ.
+    pub(crate) fn key(&self, design: &Design) -> String {
+        match is_large(design) {
+            true => format!("{} {LARGE_FLAGS:?} {LARGE_OPTIMISATION:?}", self.key),
+            false => self.key.clone(),
+        }
     }
 
     /// Runs Verilator and the C++ compiler in `work`; gives the path of the shared object.
@@ -127,15 +147,20 @@ impl<'a> Compiler<'a> {
         let (slow, fast): (Vec<PathBuf>, Vec<PathBuf>) = sources(&classes, work)
             .into_iter()
             .partition(|path| path.to_string_lossy().ends_with("__Slow.cpp"));
-        let fast = unit(work, "fast", FAST_PROLOGUE, &fast, shim)?;
-        let slow = unit(work, "slow", "", &slow, "")?;
-        let optimisation = self.options.optimisation();
-        let mut objects = thread::scope(|scope| {
-            let slow = scope.spawn(|| self.compile(design, &slow, SLOW_OPTIMISATION, work));
-            let fast = self.compile(design, &fast, optimisation, work);
-            let slow = slow.join().expect("the compile thread does not panic");
-            Ok([fast?, slow?].to_vec())
-        })?;
+        let mut units = vec![(unit(work, "slow", "", &slow, "")?, SLOW_OPTIMISATION)];
+        if is_large(design) {
+            for (at, piece) in fast.iter().enumerate() {
+                let piece = slice::from_ref(piece);
+                let unit = unit(work, &format!("fast_{at}"), FAST_PROLOGUE, piece, "")?;
+                units.push((unit, LARGE_OPTIMISATION));
+            }
+            let shim = unit(work, "shim", FAST_PROLOGUE, &[], shim)?;
+            units.push((shim, LARGE_OPTIMISATION));
+        } else {
+            let fast = unit(work, "fast", FAST_PROLOGUE, &fast, shim)?;
+            units.push((fast, self.options.optimisation()));
+        }
+        let mut objects = self.compile_all(design, &units, work)?;
         for name in words_of(&classes, &["VM_GLOBAL_FAST", "VM_GLOBAL_SLOW"]) {
             objects.push(self.runtime(design, &name, cache_dir)?);
         }
@@ -149,6 +174,35 @@ impl<'a> Compiler<'a> {
         Ok(output)
     }
 
+    /// The objects of these files, some at the same time.
+    fn compile_all(
+        &self,
+        design: &Design,
+        units: &[(PathBuf, &[&str])],
+        work: &Path,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let next = AtomicUsize::new(0);
+        let compile = || {
+            let mut objects = Vec::new();
+            while let Some((source, optimisation)) = units.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                objects.push(self.compile(design, source, optimisation, work)?);
+            }
+            Ok(objects)
+        };
+        let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads.min(units.len()))
+                .map(|_| scope.spawn(compile))
+                .collect();
+            let mut objects = Vec::new();
+            for thread in threads {
+                objects.extend(thread.join().expect("a compile thread does not panic")?);
+            }
+            Ok(objects)
+        })
+    }
+
     /// Runs Verilator; gives the text of its list of classes.
     fn verilate(&self, design: &Design, work: &Path) -> Result<String, Error> {
         let input = work.join("design.v");
@@ -156,11 +210,15 @@ impl<'a> Compiler<'a> {
         let mut command = self.verilator.command();
         command
             .args(VERILATOR_FLAGS)
+            .args(REFUSALS)
             .args(["--prefix", PREFIX, "--top-module", &design.top])
             .arg("--Mdir")
             .arg(work);
         if self.options.fst {
             command.arg("--trace-fst");
+        }
+        if is_large(design) {
+            command.args(LARGE_FLAGS);
         }
         let output = self.verilator.run({
             command.arg(&input);
@@ -249,6 +307,10 @@ fn unit(
     let path = work.join(format!("{name}.cpp"));
     fs::write(&path, text).map_err(Error::io("write", &path))?;
     Ok(path)
+}
+
+fn is_large(design: &Design) -> bool {
+    design.verilog.len() >= LARGE
 }
 
 /// The generated C++ files, as Verilator's list names them.

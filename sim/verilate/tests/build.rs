@@ -43,6 +43,25 @@ fn what_differs_gets_its_own_file() {
     assert_ne!(paths[0], paths[1]);
 }
 
+/// A netlist is compiled in pieces, each by itself; it works as what is compiled in one.
+#[test]
+fn a_large_design_works_as_a_small_one() {
+    let mut large = inverter(12);
+    large.verilog += &"// a line of a netlist\n".repeat(200_000);
+    let models = [inverter(12), large].map(|design| {
+        let library = build(&design, &Options::default(), &cache_dir()).unwrap();
+        library.instantiate()
+    });
+    for mut model in models {
+        let [a, q] = ["a", "q"].map(|name| model.port(name).unwrap());
+        for value in [0, 0xabc, 0xfff] {
+            model.set(a, value);
+            model.cycle();
+            assert_eq!(model.get(q), !value & 0xfff);
+        }
+    }
+}
+
 #[test]
 fn threads_share_one_build() {
     let cache = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -1,9 +1,9 @@
 //! Synthesis for ECP5: the cells of the array or of the card, with limits.
 
-mod cells;
+pub mod cells;
 mod modes;
 mod recorded;
-mod yosys;
+pub mod yosys;
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ impl Block {
     }
 
     /// What its top module is called.
-    fn top(self) -> &'static str {
+    pub fn top(self) -> &'static str {
         match self {
             Self::Array => "array",
             Self::Card => "systole_card",

