@@ -91,12 +91,12 @@ pub fn compare(cards: &Cards, table: &mut Table) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Integers of a result, and the cycles that the card counted for them.
+type Counted = (Vec<i32>, Option<u64>);
+
 /// The integers of a product in each format of results, with the cycles that they took; an error
 /// when they are not those that the definition gives.
-fn on_card(
-    card: &mut dyn Backend,
-    recipe: &Recipe,
-) -> Result<Vec<(Vec<i32>, Option<u64>)>, Box<dyn Error>> {
+fn on_card(card: &mut dyn Backend, recipe: &Recipe) -> Result<Vec<Counted>, Box<dyn Error>> {
     let product = recipe.product();
     let jobs: Vec<MatMul<'_>> = OutputFormat::ALL
         .into_iter()

@@ -156,8 +156,8 @@ impl Golden {
 
     /// Resets that wait for no clock.
     fn settle(&mut self, inputs: &[Inputs; 2]) {
-        for port in 0..2 {
-            if !self.kind.synchronous && inputs[port].has(3) {
+        for (port, inputs) in inputs.iter().enumerate() {
+            if !self.kind.synchronous && inputs.has(3) {
                 (self.shown[port], self.kept[port]) = (0, 0);
             }
         }
@@ -258,7 +258,7 @@ fn inputs(rng: &mut Rng) -> [Inputs; 2] {
         Inputs {
             address: if near { address & 0x2f } else { address },
             data: rng.below(1 << 18),
-            control: u64::from(chosen >> 40 & 1)
+            control: (chosen >> 40 & 1)
                 | bit(1, true)
                 | bit(2, true)
                 | bit(3, false)
