@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use common::{Bench, Rng};
 use hdl::sdram::{Part, Sdram, Timing};
-use sdram::{Chip, DataSheet, Pins};
+use sdram::{Chip, DataSheet, Pins, Rule};
 use verilate::PortRef;
 
 /// A line: four words, the lowest address first.
@@ -130,7 +130,12 @@ impl Test {
     fn new(board: &Board, seed: u64, stall: u64) -> Self {
         let timing = Timing::new(&board.part, board.mhz, board.cas).expect("the board is possible");
         let timing = timing.with_delay(board.delay).expect("a short way");
-        let bench = Bench::new(&Sdram::new(&timing), "sdram");
+        Self::with_timing(board, &timing, seed, stall)
+    }
+
+    /// The same with a controller that keeps other times.
+    fn with_timing(board: &Board, timing: &Timing, seed: u64, stall: u64) -> Self {
+        let bench = Bench::new(&Sdram::new(timing), "sdram");
         let channel = |name: &str| {
             ["valid", "ready", "addr", "len", "id"].map(|pin| bench.port(&format!("l_{name}{pin}")))
         };
@@ -686,5 +691,66 @@ fn a_single_line_comes_soon() {
         assert_eq!(latency(300), opened);
         assert_eq!(latency(301), hit);
         assert_eq!(latency(300 + 256), opened + u64::from(timing.t_rp));
+    }
+}
+
+/// The model of the chip tells of a controller that is given a wrong time.
+#[test]
+fn wrong_times_are_told_of() {
+    let board = &BOARDS[1];
+    let right = Timing::new(&board.part, board.mhz, board.cas).expect("it is possible");
+    let wrong = [
+        (Rule::Rcd, Timing { t_rcd: 2, ..right }),
+        (Rule::Rp, Timing { t_rp: 2, ..right }),
+        (Rule::Wr, Timing { t_wr: 1, ..right }),
+        (Rule::Rfc, Timing { t_rfc: 9, ..right }),
+        (Rule::Mrd, Timing { t_mrd: 1, ..right }),
+        (
+            Rule::LateRefresh,
+            Timing {
+                interval: 1600,
+                ..right
+            },
+        ),
+        (
+            Rule::PowerUp,
+            Timing {
+                power_up: 20,
+                ..right
+            },
+        ),
+    ];
+    // Each is a controller to build.
+    let count = if common::full() { wrong.len() } else { 1 };
+    for (rule, timing) in &wrong[..count] {
+        let mut test = Test::with_timing(board, timing, 1, 0);
+        for step in 0..100_000 {
+            // One line, then another row of the same bank, which is written.
+            let burst = Burst {
+                line: step % 5 * 256,
+                lines: 1,
+                id: 0,
+            };
+            match step % 40 {
+                0 => test.to_read.push_back(burst),
+                20 => test.to_write.push_back(Write {
+                    burst: Burst {
+                        line: burst.line + 0x10000,
+                        ..burst
+                    },
+                    lines: vec![([1; 4], 0xffff)],
+                }),
+                _ => {}
+            }
+            // Only the pins matter.
+            test.cycle();
+        }
+        let told: Vec<Rule> = test
+            .chip
+            .violations()
+            .iter()
+            .map(|told| told.rule)
+            .collect();
+        assert!(told.contains(rule), "{rule:?} of {timing:?}: {told:?}");
     }
 }

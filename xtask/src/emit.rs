@@ -73,8 +73,19 @@ pub fn endpoint(shape: Shape, out: &Path) -> Result<()> {
     )?)
 }
 
+/// Writes the Verilog of the blocks that are proved into `out`, as `NAME.v`.
+pub fn proved(out: &Path) -> Result<()> {
+    let mut command = program("emit-proved", &[], out)?;
+    announced(command.stdout(io::stderr()))
+}
+
 /// The command that runs the emitter.
 fn emitter(args: &[&str], out: &Path) -> Result<Command> {
+    program("emit", args, out)
+}
+
+/// The command that runs a program of `systole-hdl` which writes into a folder.
+fn program(name: &str, args: &[&str], out: &Path) -> Result<Command> {
     let out = std::path::absolute(out)
         .with_context(|| format!("cannot resolve the folder {}", out.display()))?;
     let mut command = cargo(&[
@@ -82,7 +93,8 @@ fn emitter(args: &[&str], out: &Path) -> Result<Command> {
         "--quiet",
         "--release",
         "--package=systole-hdl",
-        "--bin=emit",
+        "--bin",
+        name,
         "--",
     ]);
     command.args(args).arg("--out").arg(out);

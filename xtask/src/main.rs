@@ -9,6 +9,7 @@ mod docs;
 mod emit;
 mod equiv;
 mod netlist;
+mod prove;
 mod qemu;
 mod run;
 mod setup;
@@ -138,6 +139,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Prove properties of single blocks with the SAT engine of Yosys.
+    Prove {
+        /// Prove only the blocks whose name contains this.
+        #[arg(long, value_name = "NAME")]
+        filter: Option<String>,
+        /// Show too that each proof fails on blocks with a mistake.
+        #[arg(long)]
+        mutants: bool,
+        /// Print the results as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Pin the packages from Debian anew, from what the mirror has now.
     Lock,
     /// Write the reference pages that come from the contract.
@@ -225,6 +238,18 @@ fn execute(command: Command) -> Result<()> {
             record,
             json,
         }),
+        Command::Prove {
+            filter,
+            mutants,
+            json,
+        } => prove::run(
+            &prove::Choice {
+                filter: filter.as_deref(),
+                quick: false,
+                mutants,
+            },
+            json,
+        ),
         Command::Lock => debian::update(),
         Command::Docs { check } => docs::run(check),
     }

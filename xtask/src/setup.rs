@@ -170,7 +170,7 @@ pub fn check() -> Result<()> {
         (
             SYNTH.is_installed(),
             "Yosys",
-            "cargo xtask synth, on first use",
+            "cargo xtask synth or prove, on first use",
         ),
         (
             FPGA.is_installed(),

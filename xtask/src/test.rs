@@ -11,6 +11,7 @@ use crate::array::ArraySize;
 use crate::demo::MODEL;
 use crate::equiv;
 use crate::netlist::{self, Netlist};
+use crate::prove;
 use crate::run::{announced, cargo, systole};
 use crate::setup;
 
@@ -54,6 +55,11 @@ pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
             columns: 4,
         };
         let netlist = Netlist::card(size, Datapaths::ALL, false);
+        let proofs = prove::Choice {
+            mutants: true,
+            ..prove::Choice::default()
+        };
+        step("proofs", &mut || prove::run(&proofs, false));
         step("netlist", &mut || netlist::run(&netlist, false));
         step("equiv", &mut || equiv::run(&equiv::Plan::of(size)));
     }

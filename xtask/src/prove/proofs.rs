@@ -1,0 +1,95 @@
+//! What is proved.
+
+/// A block, what is said of it in `hdl/proofs/NAME.sv`, and how that is proved.
+pub struct Proof {
+    /// Name of the block and of its file.
+    pub name: &'static str,
+    /// What is proved, in a few words.
+    pub property: &'static str,
+    /// Steps of the induction.
+    pub depth: u32,
+    /// It takes seconds.
+    pub quick: bool,
+    /// Multipliers are cut out of the block: they give any number.
+    pub cuts_products: bool,
+    /// Changes of the block that the proof must refuse: a text of its Verilog, and another.
+    pub mutants: &'static [(&'static str, &'static str)],
+}
+
+/// All proofs.
+pub const PROOFS: &[Proof] = &[
+    Proof {
+        name: "fifo",
+        property: "nothing is lost, doubled, changed or out of turn",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            (
+                "store[tail[1:0]] <= push_data",
+                "store[head[1:0]] <= push_data",
+            ),
+            ("head <= head + 3'd1", "head <= head + 3'd2"),
+            ("(head[2] != tail[2]) &&", ""),
+        ],
+    },
+    Proof {
+        name: "line_fifo",
+        property: "nothing is lost, doubled, changed or out of turn",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            ("word_0[tail[1:0]] <=", "word_0[head[1:0]] <="),
+            ("quarters = marks[head[1:0]]", "quarters = marks[tail[1:0]]"),
+        ],
+    },
+    Proof {
+        name: "tokens",
+        property: "counts are exact; one start a cycle, in rank, with tokens",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            ("overflow = then[8]", "overflow = then[9]"),
+            ("& (~missing_gemm_16)", ""),
+            ("(~go_load)) & (~go_gemm))", "(~go_load)))"),
+        ],
+    },
+    Proof {
+        name: "split",
+        property: "one side at a time, only with room, data follows its address",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            ("& ar_local) & reads_room", "& ar_local)"),
+            ("& (~sending_q)", ""),
+            ("l_wvalid = (m_wvalid & w_local)", "l_wvalid = m_wvalid"),
+        ],
+    },
+    Proof {
+        name: "check",
+        property: "a good command stays within its buffers",
+        depth: 2,
+        quick: true,
+        cuts_products: true,
+        mutants: &[
+            ("(gemm_acc_end_q > acc_rows)", "(gemm_acc_end_q > act_rows)"),
+            ("buffer_lines_1 = 33'h1000", "buffer_lines_1 = 33'h1001"),
+        ],
+    },
+    Proof {
+        name: "sdram",
+        property: "commands keep the times of the chip, refreshes are not late",
+        depth: 20,
+        quick: false,
+        cuts_products: false,
+        mutants: &[
+            ("t_rcd = 4'h1;", "t_rcd = 4'h0;"),
+            ("recovery = 4'h9", "recovery = 4'h8"),
+            ("turn = 4'hb", "turn = 4'ha"),
+            ("interval = 11'b1100001100", "interval = 11'b1100101100"),
+        ],
+    },
+];
