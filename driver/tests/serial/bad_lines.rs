@@ -128,7 +128,7 @@ fn a_line_that_ends_is_noticed_at_once() {
 #[test]
 fn a_card_that_is_restarted_is_used_again() {
     let product = Product::new(1);
-    for after in [1800, 2300, 2900, 3500] {
+    for after in [1800usize, 2300, 2900, 3500] {
         let mut left = Some(after);
         let mut board = Board::new(Between {
             device: card(),
@@ -149,8 +149,9 @@ fn a_card_that_is_restarted_is_used_again() {
             let outcome = product.run(&mut backend);
             moved += u32::from(outcome.report.place == Place::Cpu);
         }
+        // Between two products it costs none of them.
+        assert_eq!(backend.faults(), 1);
         assert!(moved <= 1, "{moved} products moved");
-        assert_eq!(backend.faults(), u64::from(moved));
         on_card(&product.run(&mut backend));
     }
 }
