@@ -47,6 +47,12 @@ pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
         });
         step("clippy", &mut || announced(&mut clippy()));
         step("docs", &mut || announced(&mut rustdoc()));
+        let proofs = prove::Choice {
+            quick: !full,
+            mutants: full,
+            ..prove::Choice::default()
+        };
+        step("proofs", &mut || prove::run(&proofs, false));
     }
     step("tests", &mut || announced(&mut tests(full, filter)));
     if full && filter.is_none() {
@@ -55,11 +61,6 @@ pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
             columns: 4,
         };
         let netlist = Netlist::card(size, Datapaths::ALL, false);
-        let proofs = prove::Choice {
-            mutants: true,
-            ..prove::Choice::default()
-        };
-        step("proofs", &mut || prove::run(&proofs, false));
         step("netlist", &mut || netlist::run(&netlist, false));
         step("equiv", &mut || equiv::run(&equiv::Plan::of(size)));
     }
