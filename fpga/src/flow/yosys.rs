@@ -15,6 +15,9 @@ pub const BEFORE: &str = "before.json";
 /// The netlist.
 pub const NETLIST: &str = "netlist.json";
 
+/// The define with which the Verilog of a card names cells of ECP5.
+pub const ECP5_DEFINE: &str = "SYSTOLE_ECP5";
+
 /// Latches, before they become loops of look-up tables.
 const LATCHES: [&str; 3] = ["$dlatch", "$adlatch", "$dlatchsr"];
 
@@ -65,7 +68,7 @@ pub(super) fn synthesise(
 ) -> Result<Duration, FlowError> {
     let (define, map) = match part {
         Part::Ecp5 { .. } => (
-            "SYSTOLE_ECP5",
+            ECP5_DEFINE,
             format!("synth_ecp5 -top {top} -json {NETLIST}"),
         ),
         Part::Xc7 { .. } => (

@@ -154,7 +154,8 @@ impl<'a> Compiler<'a> {
                 let unit = unit(work, &format!("fast_{at}"), FAST_PROLOGUE, piece, "")?;
                 units.push((unit, LARGE_OPTIMISATION));
             }
-            let shim = unit(work, "shim", FAST_PROLOGUE, &[], shim)?;
+            let model = format!("#include \"{PREFIX}.h\"\n");
+            let shim = unit(work, "shim", &model, &[], shim)?;
             units.push((shim, LARGE_OPTIMISATION));
         } else {
             let fast = unit(work, "fast", FAST_PROLOGUE, &fast, shim)?;

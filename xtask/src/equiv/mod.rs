@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,7 +77,8 @@ pub fn run(plan: &Plan<'_>) -> Result<()> {
     let file = netlist.make()?;
     let text =
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let modules = Modules::parse(&text)?;
+    let work = fs::canonicalize(yosys::folder(&netlist.design))?;
+    let modules = Modules::parse(&text, |name| rtl(&work, name).exists())?;
     if let Some(name) = plan
         .modules
         .iter()
@@ -85,7 +87,6 @@ pub fn run(plan: &Plan<'_>) -> Result<()> {
         let known: Vec<&str> = modules.0.keys().map(String::as_str).collect();
         bail!("there is no module {name}; there are: {}", known.join(", "));
     }
-    let work = fs::canonicalize(yosys::folder(&netlist.design))?;
     let top = netlist.design.block.top();
     let setting = Setting {
         work: &work,
@@ -121,6 +122,11 @@ pub fn run(plan: &Plan<'_>) -> Result<()> {
     }
 }
 
+/// The file of a module in the RTL.
+fn rtl(work: &Path, module: &str) -> PathBuf {
+    work.join(format!("modules/{module}.v"))
+}
+
 /// Why a module is not tried: the netlist has a cell for what the RTL has no cell for. Where the RTL
 /// names the cell, it is the same black box on both sides.
 fn cut(module: &Module, rtl: &str) -> Option<&'static str> {
@@ -147,11 +153,11 @@ fn prove(
             let Some((name, module)) = modules.get(at) else {
                 return Ok(done);
             };
-            let path = setting.work.join(format!("modules/{name}.v"));
-            let rtl = fs::read_to_string(&path)
+            let path = rtl(setting.work, name);
+            let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let start = Instant::now();
-            let verdict = match cut(module, &rtl) {
+            let verdict = match cut(module, &text) {
                 Some(reason) => Verdict::Not(reason.into()),
                 None => {
                     eprintln!("{name} ({} of {})", at + 1, modules.len());

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use fpga::flow::yosys::ECP5_DEFINE;
 
 use crate::setup;
 
@@ -84,7 +85,10 @@ impl Setting<'_> {
         Ok(Verdict::Not(match (ended, error) {
             (None, _) => format!("not within {} s", self.limit.as_secs()),
             (Some(_), Some(error)) => error.to_string(),
-            (Some(status), None) if status.success() => "not equal for all that is known".into(),
+            (Some(status), None) if status.success() => {
+                let status = fs::read_to_string(file("induction")).unwrap_or_default();
+                unproved(&status)
+            }
             (Some(status), None) => format!("Yosys ended with {status}"),
         }))
     }
@@ -94,13 +98,13 @@ impl Setting<'_> {
     fn script(&self, module: &str, name: &str) -> String {
         let top = self.top;
         let boxes = format!(
-            "read_verilog -sv -lib {top}.v\n\
+            "read_verilog -sv -lib -D {ECP5_DEFINE} {top}.v\n\
              read_verilog -lib +/ecp5/cells_bb.v\n\
              read_verilog -lib -DNO_INCLUDES +/ecp5/cells_sim.v\n"
         );
         format!(
             "{boxes}\
-             read_verilog -sv -overwrite modules/{module}.v\n\
+             read_verilog -sv -overwrite -D {ECP5_DEFINE} modules/{module}.v\n\
              hierarchy -top {module}\n\
              proc\n\
              opt_clean\n\
@@ -138,6 +142,23 @@ fn is_proved(status: &str) -> bool {
     compared && status.contains("Equivalence successfully proven!")
 }
 
+/// What a status says of the bits that are not proved: how many there are, and the first.
+fn unproved(status: &str) -> String {
+    let bits = status.lines().filter_map(|line| {
+        let (_, bit) = line
+            .trim()
+            .strip_prefix("Unproven $equiv ")?
+            .split_once(": ")?;
+        bit.split_once("_gold")
+            .map(|(name, _)| name.trim_start_matches('\\'))
+    });
+    let bits: Vec<&str> = bits.collect();
+    match bits.first() {
+        Some(first) => format!("{} bits are not, the first of {first}", bits.len()),
+        None => "nothing was compared".into(),
+    }
+}
+
 /// Waits for Yosys; `None` when it was ended because it took too long.
 fn wait(mut child: Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
@@ -169,6 +190,9 @@ mod tests {
         assert!(!is_proved(&status(0, "Equivalence successfully proven!")));
         assert!(!is_proved(&status(6, "Unproven $equiv x: a b")));
         assert!(!is_proved(""));
+        let bits = "  Unproven $equiv $a$1: \\low_q_gold [1] 1'x\n  Unproven $equiv $a$2: \\b_gold \\b_gate\n";
+        assert_eq!(unproved(bits), "2 bits are not, the first of low_q");
+        assert_eq!(unproved(""), "nothing was compared");
     }
 
     #[test]

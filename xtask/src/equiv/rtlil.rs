@@ -16,8 +16,9 @@ pub struct Module {
 pub struct Modules(pub BTreeMap<String, Module>);
 
 impl Modules {
-    /// Takes a text apart.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// Takes those modules out of a text that `wanted` names; Yosys writes the cells of the chip as
+    /// modules too.
+    pub fn parse(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let mut modules = BTreeMap::new();
         let mut lines = text.split_inclusive('\n');
         while let Some(line) = lines.next() {
@@ -42,7 +43,9 @@ impl Modules {
                     *module.cells.entry(kind.to_string()).or_default() += 1;
                 }
             }
-            modules.insert(name, module);
+            if wanted(&name) {
+                modules.insert(name, module);
+            }
         }
         Ok(Self(modules))
     }
@@ -104,7 +107,7 @@ mod tests {
 
     #[test]
     fn modules_and_cells_are_counted() {
-        let modules = Modules::parse(TEXT).unwrap();
+        let modules = Modules::parse(TEXT, |_| true).unwrap();
         let leaf = &modules.0["leaf"];
         assert_eq!(leaf.count("LUT4"), 1);
         assert_eq!(leaf.own_cells(&modules), 1);
@@ -115,12 +118,14 @@ mod tests {
         );
         assert!(leaf.text.starts_with("module \\leaf\n"));
         assert!(leaf.text.ends_with("end\n"));
-        assert!(Modules::parse("module \\x\n").is_err());
+        let top = Modules::parse(TEXT, |name| name == "top").unwrap();
+        assert_eq!(top.0["top"].own_cells(&top), 2);
+        assert!(Modules::parse("module \\x\n", |_| true).is_err());
     }
 
     #[test]
     fn a_mutation_is_one_bit() {
-        let modules = Modules::parse(TEXT).unwrap();
+        let modules = Modules::parse(TEXT, |_| true).unwrap();
         let leaf = &modules.0["leaf"];
         assert!(leaf.mutated(0).unwrap().contains("16'0000000000000000"));
         assert!(leaf.mutated(1).unwrap().contains("16'0000000000000011"));

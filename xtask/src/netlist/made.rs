@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use fpga::flow::yosys::{ECP5_DEFINE, elaborate};
 use isa::config::Datapaths;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,8 @@ use crate::synth::{Block, Design, yosys};
 #[derive(Clone, Copy, Debug)]
 pub struct Netlist {
     pub design: Design,
+    /// What the RTL is read with.
+    define: Option<&'static str>,
     /// Options of `synth_ecp5`.
     options: &'static str,
     /// What the files are called.
@@ -32,6 +35,7 @@ impl Netlist {
     pub fn card(size: ArraySize, datapaths: Datapaths, nodsp: bool) -> Self {
         Self {
             design: card(size, datapaths),
+            define: (!nodsp).then_some(ECP5_DEFINE),
             options: if nodsp { "-nodsp" } else { "" },
             name: if nodsp { "netlist-nodsp" } else { "netlist" },
             last: "splitnets; clean",
@@ -44,6 +48,7 @@ impl Netlist {
     pub fn modules(size: ArraySize, datapaths: Datapaths) -> Self {
         Self {
             design: card(size, datapaths),
+            define: Some(ECP5_DEFINE),
             options: "-noflatten",
             name: "modules",
             last: "clean",
@@ -63,9 +68,8 @@ impl Netlist {
         let file = format!("{}.{}", self.name, self.suffix);
         // A file that is there has all of its lines.
         let draft = format!("draft-{file}");
-        let script = format!(
-            "read_verilog -sv {top}.v; synth_ecp5 {options} -top {top}; {last}; {write} {draft}"
-        );
+        let elaborate = elaborate(top, self.define);
+        let script = format!("{elaborate}synth_ecp5 {options} -top {top}; {last}; {write} {draft}");
         let verilog = read(&work.join(format!("{top}.v")))?;
         let stamp = work.join(format!("{}.stamp", self.name));
         let fingerprint = fingerprint(&[&verilog, &script, setup::SYNTH.requirements()]);
