@@ -15,7 +15,7 @@ const STAGES: [(&str, &str); 4] = [
         "Info: Running simulated annealing placer",
         "refines the placement",
     ),
-    ("Info: Routing..", "routes"),
+    ("Info: Running router2", "routes"),
 ];
 
 /// Runs nextpnr with the options of a family and those that all have.

@@ -67,10 +67,12 @@ pub enum TopError {
 }
 
 impl TopConfig {
-    /// The shape of the card in the top: its own memory is that of the board.
+    /// The shape of the card in the top: its own memory is that of the board, and the one host at
+    /// the other end of the wire needs one queue.
     pub fn shape(&self) -> Config {
         Config {
             datapaths: self.datapaths,
+            queues: 1,
             card_memory_mib: match self.board {
                 Board::Ulx3s85f => 32,
                 Board::Artix7200t => nexys_video::MEMORY_MIB,
