@@ -65,6 +65,10 @@ enum Command {
         /// What the random choices of --cocotb begin with.
         #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "cocotb")]
         seed: u64,
+        /// Take only a small card to a bitstream, compare cells and clock with what was recorded,
+        /// and the netlist with the RTL.
+        #[arg(long, conflicts_with_all = ["qemu", "cocotb", "filter"])]
+        fpga: bool,
         /// Run only the tests whose name contains this, and no other check.
         #[arg(long, value_name = "NAME")]
         filter: Option<String>,
@@ -193,6 +197,9 @@ fn execute(command: Command) -> Result<()> {
             seed,
             filter: filter.as_deref(),
         }),
+        Command::Test {
+            fpga: true, full, ..
+        } => test::fpga(full),
         Command::Test { full, filter, .. } => test::run(full, filter.as_deref()),
         Command::Emit { config, out } => emit::card(config, &out),
         Command::Synth {

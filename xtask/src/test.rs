@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use isa::config::Datapaths;
 
 use crate::array::ArraySize;
+use crate::bitstream::{self, Arguments};
 use crate::demo::MODEL;
 use crate::equiv;
 use crate::netlist::{self, Netlist};
@@ -22,49 +23,82 @@ struct Outcome {
     passed: bool,
 }
 
-/// Runs the checks; `filter` leaves only the tests whose name contains it.
-pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
-    let mut outcomes = Vec::new();
-    let mut step = |name, check: &mut dyn FnMut() -> Result<()>| {
+/// What was checked so far.
+#[derive(Default)]
+struct Outcomes(Vec<Outcome>);
+
+impl Outcomes {
+    /// Runs a check; the others follow whatever comes of it.
+    fn step(&mut self, name: &'static str, check: impl FnOnce() -> Result<()>) {
         let start = Instant::now();
         let result = check();
         if let Err(error) = &result {
             eprintln!("error: {error:#}");
         }
-        outcomes.push(Outcome {
+        self.0.push(Outcome {
             name,
             time: start.elapsed(),
             passed: result.is_ok(),
         });
-    };
-    step("setup", &mut || setup::install(&setup::BASE));
-    step("model", &mut || {
+    }
+
+    /// Prints the table; an error when a check failed.
+    fn report(&self) -> Result<()> {
+        println!();
+        for outcome in &self.0 {
+            let verdict = if outcome.passed { "ok" } else { "FAILED" };
+            let seconds = outcome.time.as_secs_f64();
+            println!("{:<9} {seconds:>8.1} s  {verdict}", outcome.name);
+        }
+        let passed = self.0.iter().filter(|outcome| outcome.passed).count();
+        let failed = self.0.len() - passed;
+        println!("{passed} passed, {failed} failed");
+        if failed > 0 {
+            bail!("the checks above that say FAILED");
+        }
+        Ok(())
+    }
+}
+
+/// Runs the checks; `filter` leaves only the tests whose name contains it.
+pub fn run(full: bool, filter: Option<&str>) -> Result<()> {
+    let mut outcomes = Outcomes::default();
+    outcomes.step("setup", || setup::install(&setup::BASE));
+    outcomes.step("model", || {
         announced(&mut systole(&["model", "fetch", MODEL]))
     });
     if filter.is_none() {
-        step("format", &mut || {
+        outcomes.step("format", || {
             announced(&mut cargo(&["fmt", "--all", "--check"]))
         });
-        step("clippy", &mut || announced(&mut clippy()));
-        step("docs", &mut || announced(&mut rustdoc()));
+        outcomes.step("clippy", || announced(&mut clippy()));
+        outcomes.step("docs", || announced(&mut rustdoc()));
         let proofs = prove::Choice {
             quick: !full,
             mutants: full,
             ..prove::Choice::default()
         };
-        step("proofs", &mut || prove::run(&proofs, false));
+        outcomes.step("proofs", || prove::run(&proofs, false));
     }
-    step("tests", &mut || announced(&mut tests(full, filter)));
-    if full && filter.is_none() {
-        let size = ArraySize {
-            rows: 4,
-            columns: 4,
-        };
-        let netlist = Netlist::card(size, Datapaths::ALL, false);
-        step("netlist", &mut || netlist::run(&netlist, false));
-        step("equiv", &mut || equiv::run(&equiv::Plan::of(size)));
+    outcomes.step("tests", || announced(&mut tests(full, filter)));
+    outcomes.report()
+}
+
+/// Takes a small card to a bitstream and compares it with what was recorded, and its netlist with
+/// the RTL; with `full` by proof too.
+pub fn fpga(full: bool) -> Result<()> {
+    let size = ArraySize {
+        rows: 4,
+        columns: 4,
+    };
+    let mut outcomes = Outcomes::default();
+    outcomes.step("bitstream", || bitstream::run(&Arguments::checked(size)));
+    let netlist = Netlist::card(size, Datapaths::ALL, false);
+    outcomes.step("netlist", || netlist::run(&netlist, false));
+    if full {
+        outcomes.step("equiv", || equiv::run(&equiv::Plan::of(size)));
     }
-    report(&outcomes)
+    outcomes.report()
 }
 
 // Both in the profile of the tests: what they need compiled is then compiled once.
@@ -94,21 +128,4 @@ fn tests(full: bool, filter: Option<&str>) -> Command {
         command.args(["--", name]);
     }
     command
-}
-
-/// Prints the table; an error when a check failed.
-fn report(outcomes: &[Outcome]) -> Result<()> {
-    println!();
-    for outcome in outcomes {
-        let verdict = if outcome.passed { "ok" } else { "FAILED" };
-        let seconds = outcome.time.as_secs_f64();
-        println!("{:<8} {seconds:>8.1} s  {verdict}", outcome.name);
-    }
-    let passed = outcomes.iter().filter(|o| o.passed).count();
-    let failed = outcomes.len() - passed;
-    println!("{passed} passed, {failed} failed");
-    if failed > 0 {
-        bail!("the checks above that say FAILED");
-    }
-    Ok(())
 }

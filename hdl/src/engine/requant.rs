@@ -76,7 +76,7 @@ pub struct RequantLane {
     scale: Signal<Local, Bits<32>>,
     negated: Signal<Local, Bits<32>>,
     one: Constant<Bits<64>>,
-    shifted: Signal<Local, Bits<64>>,
+    all_ones: Constant<Bits<64>>,
     eights: Signal<Local, Bits<6>>,
     ones: Signal<Local, Bits<64>>,
     clipped: Signal<Local, Bits<33>>,
@@ -130,7 +130,7 @@ impl Default for RequantLane {
             scale: Default::default(),
             negated: Default::default(),
             one: Constant::new(1u64.into()),
-            shifted: Default::default(),
+            all_ones: Constant::new(u64::MAX.into()),
             eights: Default::default(),
             ones: Default::default(),
             clipped: Default::default(),
@@ -224,11 +224,11 @@ impl Logic for RequantLane {
         self.outer_3.d.next = (bit_cast::<64, 32>(unsigned_cast(self.high_high.product.val()))
             << 32)
             | bit_cast::<64, 32>(unsigned_cast(self.low_low.product.val()));
-        self.shifted.next = self.one.val() << self.shift_2.q.val();
-        // Half a unit of the result; a negative value takes one less, so that its half goes up.
-        self.half_3.d.next = self.shifted.val() >> 1;
-        if (self.shift_2.q.val() != 0) & self.negative_2.data_out.val() {
-            self.half_3.d.next = (self.shifted.val() >> 1) - 1;
+        // Half a unit of the result; a negative value takes one less, so that its half goes up. One
+        // less than a power of two is all bits below it, which needs no subtraction.
+        self.half_3.d.next = (self.one.val() << self.shift_2.q.val()) >> 1;
+        if self.negative_2.data_out.val() {
+            self.half_3.d.next = (!(self.all_ones.val() << self.shift_2.q.val())) >> 1;
         }
         self.shift_3.d.next = self.shift_2.q.val();
 

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use rust_hdl_core::prelude::*;
 
+use super::blocks::Blocks;
+
 /// Bytes are written in lines and read in rows; either may be the wider one.
 ///
 /// ```text
@@ -15,10 +17,16 @@ use rust_hdl_core::prelude::*;
 /// ```
 ///
 /// Line `l` is the bytes from `l * write_bytes` on, row `r` those from `r * read_bytes` on. A row
-/// that is read in the cycle in which a part of it is written is the old one. Address bits beyond
-/// the depth are ignored. Where `advance` is not always high, a row waits in front of the output
-/// register until it is, or until the next is read. Built of 32-bit lanes with a registered output, as block memories of
-/// FPGAs want it.
+/// that is read in the cycle in which a part of it is written is not defined (in simulation it is
+/// the old one): block memories of FPGAs do not say, and the tokens of the commands keep both apart.
+/// Address bits beyond the depth are ignored. Where `advance` is not always high, a row waits in
+/// front of the output register until it is, or until the next is read.
+///
+/// Built of 32-bit lanes with a registered output, as block memories of FPGAs want it. Synthesisers
+/// take those for memories, but for ECP5 not the register inside them, without which data comes 5 ns
+/// later, and choose among lanes with look-up tables where the ports differ. With the define
+/// `SYSTOLE_ECP5` the text instantiates DP16KD with the output register and with ports of both
+/// widths (Lattice FPGA-TN-02204), unless blocks would stay half empty.
 #[derive(LogicBlock)]
 pub struct Buffer {
     /// Clock.
@@ -76,6 +84,10 @@ impl Logic for Buffer {
         let write_address = bits("write_line", write_parts, depth_bits);
         let read_address = bits("read_row", read_parts, depth_bits);
         let mut code = String::new();
+        let blocks = Blocks::fit(self._bytes * 8, write_words * 32, read_words * 32);
+        if let Some(blocks) = blocks {
+            let _ = write!(code, "`ifdef SYSTOLE_ECP5\n{}`else\n", blocks.verilog());
+        }
         for lane in 0..lanes {
             let _ = writeln!(code, "logic [31:0] lane_{lane} [0:{}];", depth - 1);
             let _ = writeln!(code, "logic [31:0] fetched_{lane};");
@@ -131,6 +143,9 @@ impl Logic for Buffer {
                 let _ = writeln!(code, "    end");
             }
             let _ = writeln!(code, "  endcase\nend");
+        }
+        if blocks.is_some() {
+            let _ = writeln!(code, "`endif");
         }
         Verilog::Custom(code)
     }

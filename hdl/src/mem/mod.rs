@@ -1,6 +1,7 @@
 //! On-chip memories.
 
 mod accumulators;
+mod blocks;
 mod buffer;
 mod fifo;
 mod line_fifo;

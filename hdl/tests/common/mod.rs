@@ -36,8 +36,19 @@ impl Bench {
     pub fn new(block: &impl Block, name: &str) -> Self {
         let design = design(&emit(block, name).expect("the block is emitted"));
         verilate::lint(&design, &[]).expect("the block is free of lint");
+        Self::of(&design)
+    }
+
+    /// Builds a block as a bitstream for ECP5 has it, with a model of a cell of that family.
+    pub fn for_ecp5(block: &impl Block, name: &str, cell: &str) -> Self {
+        let mut design = design(&emit(block, name).expect("the block is emitted"));
+        design.verilog = format!("`define SYSTOLE_ECP5\n{}\n{cell}", design.verilog);
+        Self::of(&design)
+    }
+
+    fn of(design: &Design) -> Self {
         let library = verilate::build(
-            &design,
+            design,
             &Options::default(),
             Path::new(env!("CARGO_TARGET_TMPDIR")),
         )

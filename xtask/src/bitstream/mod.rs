@@ -56,6 +56,27 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// A card for the ULX3S that is compared with what was recorded.
+    pub fn checked(array: ArraySize) -> Self {
+        Self {
+            board: Board::Ulx3s85f,
+            array,
+            datapaths: Datapaths {
+                packed_products: true,
+                ..Datapaths::DENSE
+            },
+            seeds: 1,
+            freq: 80.0,
+            tools: Source::Wheels,
+            check: true,
+            record: false,
+            json: false,
+            out: None,
+        }
+    }
+}
+
 /// Builds a bitstream and prints what it is.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Arguments {
