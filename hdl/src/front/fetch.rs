@@ -178,6 +178,8 @@ impl Logic for Fetch {
             self.room.d.next = self.room.q.val() + 1;
         }
 
+        // A word follows its line until the record is whole: what it holds before counts for nothing,
+        // and whether there is a line need not reach hundreds of registers.
         for w in self._words..self._words_end {
             for i in 0..self._words {
                 self.lines.push_data[i].next = self.r_data[i].val();
@@ -185,7 +187,7 @@ impl Logic for Fetch {
                     self.store[b * w + i].clock.next = self.clock.val();
                     self.store[b * w + i].d.next = self.store[b * w + i].q.val();
                     self.word[b * w + i].next = self.store[b * w + i].q.val();
-                    if self.pop.val() & (self.beat.q.val() == self.beat_number[b].val()) {
+                    if (!self.full.q.val()) & (self.beat.q.val() == self.beat_number[b].val()) {
                         self.store[b * w + i].d.next = self.lines.data[i].val();
                     }
                 }

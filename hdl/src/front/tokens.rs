@@ -25,36 +25,48 @@ pub struct Token {
     /// More than 255 would have been needed.
     pub overflow: Signal<Out, Bit>,
     count: DFF<Bits<8>>,
-    given_1: Signal<Local, Bits<10>>,
-    given_2: Signal<Local, Bits<10>>,
-    given_3: Signal<Local, Bits<10>>,
+    // That the count is not zero, so that nobody waits for a comparison.
+    some: DFF<Bit>,
+    given: Signal<Local, Bits<10>>,
+    kept: Signal<Local, Bits<10>>,
+    left: Signal<Local, Bits<10>>,
     then: Signal<Local, Bits<10>>,
 }
 
 impl Logic for Token {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, count);
-        self.given_1.next = bit_cast::<10, 8>(self.count.q.val());
-        if self.give_load.val() {
-            self.given_1.next = bit_cast::<10, 8>(self.count.q.val()) + 1;
+        dff_setup!(self, clock, count, some);
+        self.given.next = 0.into();
+        if (self.give_load.val() & (!self.give_gemm.val()) & (!self.give_store.val()))
+            | (self.give_gemm.val() & (!self.give_load.val()) & (!self.give_store.val()))
+            | (self.give_store.val() & (!self.give_load.val()) & (!self.give_gemm.val()))
+        {
+            self.given.next = 1.into();
         }
-        self.given_2.next = self.given_1.val();
-        if self.give_gemm.val() {
-            self.given_2.next = self.given_1.val() + 1;
+        if (self.give_load.val() & self.give_gemm.val())
+            | (self.give_load.val() & self.give_store.val())
+            | (self.give_gemm.val() & self.give_store.val())
+        {
+            self.given.next = 2.into();
         }
-        self.given_3.next = self.given_2.val();
-        if self.give_store.val() {
-            self.given_3.next = self.given_2.val() + 1;
+        if self.give_load.val() & self.give_gemm.val() & self.give_store.val() {
+            self.given.next = 3.into();
         }
-        self.then.next = self.given_3.val();
+        // Who takes is known last, so both counts are there by then.
+        self.kept.next = bit_cast::<10, 8>(self.count.q.val()) + self.given.val();
+        self.left.next = bit_cast::<10, 8>(self.count.q.val()) + (self.given.val() - 1);
+        self.then.next = self.kept.val();
+        self.some.d.next = self.kept.val() != 0;
         if self.take.val() {
-            self.then.next = self.given_3.val() - 1;
+            self.then.next = self.left.val();
+            self.some.d.next = self.left.val() != 0;
         }
         self.count.d.next = self.then.val().get_bits::<8>(0);
         self.overflow.next = self.then.val().get_bit(8);
-        self.empty.next = self.count.q.val() == 0;
+        self.empty.next = !self.some.q.val();
         if self.reset.val() {
+            self.some.d.next = false;
             self.count.d.next = 0.into();
         }
     }
@@ -140,8 +152,13 @@ pub struct Tokens {
     go_gemm: Signal<Local, Bit>,
     go_store: Signal<Local, Bit>,
     taken: Signal<Local, Bits<16>>,
-    overflowed: DFF<Bit>,
-    culprit: DFF<Bits<16>>,
+    // What is needed to name a giver in the next cycle.
+    overflowed: Vec<DFF<Bit>>,
+    gave_load: DFF<Bits<16>>,
+    gave_gemm: DFF<Bits<16>>,
+    last_load: DFF<Bits<16>>,
+    last_gemm: DFF<Bits<16>>,
+    last_store: DFF<Bits<16>>,
 }
 
 impl Default for Tokens {
@@ -187,8 +204,12 @@ impl Default for Tokens {
             go_gemm: Default::default(),
             go_store: Default::default(),
             taken: Default::default(),
-            overflowed: Default::default(),
-            culprit: Default::default(),
+            overflowed: (0..TOKENS).map(|_| DFF::default()).collect(),
+            gave_load: Default::default(),
+            gave_gemm: Default::default(),
+            last_load: Default::default(),
+            last_gemm: Default::default(),
+            last_store: Default::default(),
         }
     }
 }
@@ -196,7 +217,9 @@ impl Default for Tokens {
 impl Logic for Tokens {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, overflowed, culprit);
+        dff_setup!(
+            self, clock, gave_load, gave_gemm, last_load, last_gemm, last_store
+        );
         self.missing_load[0].next = false;
         self.missing_gemm[0].next = false;
         self.missing_store[0].next = false;
@@ -246,24 +269,32 @@ impl Logic for Tokens {
             self.token[i].give_gemm.next = self.done_gemm.val() & self.gives_gemm.val().get_bit(i);
             self.token[i].give_store.next =
                 self.done_store.val() & self.gives_store.val().get_bit(i);
-            self.overflows[i + 1].next = self.overflows[i].val() | self.token[i].overflow.val();
+            self.overflowed[i].clock.next = self.clock.val();
+            self.overflowed[i].d.next = self.token[i].overflow.val() & (!self.reset.val());
+            self.overflows[i + 1].next = self.overflows[i].val() | self.overflowed[i].q.val();
             self.overflows_load[i + 1].next = self.overflows_load[i].val()
-                | (self.token[i].overflow.val() & self.gives_load.val().get_bit(i));
+                | (self.overflowed[i].q.val() & self.gave_load.q.val().get_bit(i));
             self.overflows_gemm[i + 1].next = self.overflows_gemm[i].val()
-                | (self.token[i].overflow.val() & self.gives_gemm.val().get_bit(i));
+                | (self.overflowed[i].q.val() & self.gave_gemm.q.val().get_bit(i));
         }
-        self.overflowed.d.next = self.overflows[16].val();
-        self.overflow.next = self.overflowed.q.val();
-        self.culprit.d.next = self.index_store.val();
-        if self.done_gemm.val() & self.overflows_gemm[16].val() {
-            self.culprit.d.next = self.index_gemm.val();
+        self.gave_load.d.next = 0.into();
+        if self.done_load.val() {
+            self.gave_load.d.next = self.gives_load.val();
         }
-        if self.done_load.val() & self.overflows_load[16].val() {
-            self.culprit.d.next = self.index_load.val();
+        self.gave_gemm.d.next = 0.into();
+        if self.done_gemm.val() {
+            self.gave_gemm.d.next = self.gives_gemm.val();
         }
-        self.overflow_index.next = self.culprit.q.val();
-        if self.reset.val() {
-            self.overflowed.d.next = false;
+        self.last_load.d.next = self.index_load.val();
+        self.last_gemm.d.next = self.index_gemm.val();
+        self.last_store.d.next = self.index_store.val();
+        self.overflow.next = self.overflows[16].val();
+        self.overflow_index.next = self.last_store.q.val();
+        if self.overflows_gemm[16].val() {
+            self.overflow_index.next = self.last_gemm.q.val();
+        }
+        if self.overflows_load[16].val() {
+            self.overflow_index.next = self.last_load.q.val();
         }
     }
 }

@@ -177,10 +177,9 @@ pub struct LocalPort {
     ar_turn: DFF<Bit>,
     e_lines: LineQueue,
     w_lines: LineQueue,
-    e_used: DFF<Bits<16>>,
-    w_used: DFF<Bits<16>>,
-    e_used_next: Signal<Local, Bits<16>>,
-    w_used_next: Signal<Local, Bits<16>>,
+    /// Lines that nobody was promised: a read begins when its lines are fewer.
+    e_room: DFF<Bits<16>>,
+    w_room: DFF<Bits<16>>,
     e_fits: Signal<Local, Bit>,
     w_fits: Signal<Local, Bit>,
     e_asks: Signal<Local, Bit>,
@@ -322,10 +321,8 @@ impl LocalPort {
             ar_turn: Default::default(),
             e_lines: LineQueue::new(LINES, words),
             w_lines: LineQueue::new(LINES, words),
-            e_used: Default::default(),
-            w_used: Default::default(),
-            e_used_next: Default::default(),
-            w_used_next: Default::default(),
+            e_room: Default::default(),
+            w_room: Default::default(),
             e_fits: Default::default(),
             w_fits: Default::default(),
             e_asks: Default::default(),
@@ -390,8 +387,8 @@ impl Logic for LocalPort {
             ar_valid,
             ar,
             ar_turn,
-            e_used,
-            w_used,
+            e_room,
+            w_room,
             e_data_used,
             e_complete,
             aw_valid,
@@ -435,17 +432,15 @@ impl Logic for LocalPort {
         self.e_answers.reset.next = self.clear.val();
         self.w_answers.reset.next = self.clear.val();
         self.idle.next = self.at_rest.val()
-            & (self.e_used.q.val() == 0)
-            & (self.w_used.q.val() == 0)
+            & (self.e_room.q.val() == self.lines.val())
+            & (self.w_room.q.val() == self.lines.val())
             & (self.e_data_used.q.val() == 0)
             & (self.e_answers_used.q.val() == 0)
             & (self.w_answers_used.q.val() == 0);
 
         // Read addresses.
-        self.e_used_next.next = self.e_used.q.val() + bit_cast::<16, 8>(self.e_arlen.val()) + 1;
-        self.w_used_next.next = self.w_used.q.val() + bit_cast::<16, 8>(self.w_arlen.val()) + 1;
-        self.e_fits.next = self.e_used_next.val() <= self.lines.val();
-        self.w_fits.next = self.w_used_next.val() <= self.lines.val();
+        self.e_fits.next = bit_cast::<16, 8>(self.e_arlen.val()) < self.e_room.q.val();
+        self.w_fits.next = bit_cast::<16, 8>(self.w_arlen.val()) < self.w_room.q.val();
         self.e_asks.next = self.e_arvalid.val() & self.e_fits.val() & (!self.clear.val());
         self.w_asks.next = self.w_arvalid.val() & self.w_fits.val() & (!self.clear.val());
         self.ar_free.next = (!self.ar_valid.q.val()) | self.l_arready.val();
@@ -511,22 +506,22 @@ impl Logic for LocalPort {
         self.e_lines.pop.next = self.e_pop.val();
         self.w_lines.pop.next = self.w_pop.val();
         if self.e_ar_taken.val() & (!self.e_pop.val()) {
-            self.e_used.d.next = self.e_used_next.val();
+            self.e_room.d.next = self.e_room.q.val() - bit_cast::<16, 8>(self.e_arlen.val()) - 1;
         }
         if self.e_ar_taken.val() & self.e_pop.val() {
-            self.e_used.d.next = self.e_used_next.val() - 1;
+            self.e_room.d.next = self.e_room.q.val() - bit_cast::<16, 8>(self.e_arlen.val());
         }
         if self.e_pop.val() & (!self.e_ar_taken.val()) {
-            self.e_used.d.next = self.e_used.q.val() - 1;
+            self.e_room.d.next = self.e_room.q.val() + 1;
         }
         if self.w_ar_taken.val() & (!self.w_pop.val()) {
-            self.w_used.d.next = self.w_used_next.val();
+            self.w_room.d.next = self.w_room.q.val() - bit_cast::<16, 8>(self.w_arlen.val()) - 1;
         }
         if self.w_ar_taken.val() & self.w_pop.val() {
-            self.w_used.d.next = self.w_used_next.val() - 1;
+            self.w_room.d.next = self.w_room.q.val() - bit_cast::<16, 8>(self.w_arlen.val());
         }
         if self.w_pop.val() & (!self.w_ar_taken.val()) {
-            self.w_used.d.next = self.w_used.q.val() - 1;
+            self.w_room.d.next = self.w_room.q.val() + 1;
         }
 
         // Writes of the engines wait until all of their lines are there.
@@ -697,8 +692,8 @@ impl Logic for LocalPort {
         }
 
         if self.clear.val() {
-            self.e_used.d.next = 0.into();
-            self.w_used.d.next = 0.into();
+            self.e_room.d.next = self.lines.val();
+            self.w_room.d.next = self.lines.val();
             self.e_complete.d.next = 0.into();
             self.e_answers_used.d.next = 0.into();
             self.w_answers_used.d.next = 0.into();

@@ -62,9 +62,14 @@ pub struct Framer {
     crc: Crc,
     free: Signal<Local, Bit>,
     plain: Signal<Local, Bits<8>>,
+    ours: Signal<Local, Bits<8>>,
     offered: Signal<Local, Bit>,
+    offered_in: Signal<Local, Bit>,
     special: Signal<Local, Bit>,
-    taken: Signal<Local, Bit>,
+    special_in: Signal<Local, Bit>,
+    special_ours: Signal<Local, Bit>,
+    taken_in: Signal<Local, Bit>,
+    taken_ours: Signal<Local, Bit>,
     flag: Constant<Bits<8>>,
     escape: Constant<Bits<8>>,
     stuffing: Constant<Bits<8>>,
@@ -94,9 +99,14 @@ impl Default for Framer {
             crc: Default::default(),
             free: Default::default(),
             plain: Default::default(),
+            ours: Default::default(),
             offered: Default::default(),
+            offered_in: Default::default(),
             special: Default::default(),
-            taken: Default::default(),
+            special_in: Default::default(),
+            special_ours: Default::default(),
+            taken_in: Default::default(),
+            taken_ours: Default::default(),
             flag: Constant::new(u64::from(FLAG).into()),
             escape: Constant::new(u64::from(ESCAPE).into()),
             stuffing: Constant::new(u64::from(STUFFING).into()),
@@ -115,18 +125,28 @@ impl Logic for Framer {
             self.full.d.next = false;
         }
 
-        // The next byte before stuffing.
+        // The next byte before stuffing. Whether one that comes from outside is taken must not wait
+        // for the choice between the two.
+        self.ours.next = !self.register.q.val().get_bits::<8>(0);
+        self.special_in.next =
+            (self.in_data.val() == self.flag.val()) | (self.in_data.val() == self.escape.val());
+        self.special_ours.next =
+            (self.ours.val() == self.flag.val()) | (self.ours.val() == self.escape.val());
+        self.offered_in.next = self.in_valid.val() & (self.state.q.val() == FrameState::Body);
+        self.taken_in.next = self.offered_in.val()
+            & self.free.val()
+            & ((!self.special_in.val()) | self.escaped.q.val());
+        self.in_ready.next = self.taken_in.val();
         self.plain.next = self.in_data.val();
-        self.offered.next = self.in_valid.val() & (self.state.q.val() == FrameState::Body);
+        self.special.next = self.special_in.val();
+        self.offered.next = self.offered_in.val();
         if self.state.q.val() == FrameState::Check {
-            self.plain.next = !self.register.q.val().get_bits::<8>(0);
+            self.plain.next = self.ours.val();
+            self.special.next = self.special_ours.val();
             self.offered.next = true;
         }
-        self.special.next =
-            (self.plain.val() == self.flag.val()) | (self.plain.val() == self.escape.val());
-        self.taken.next =
-            self.offered.val() & self.free.val() & ((!self.special.val()) | self.escaped.q.val());
-        self.in_ready.next = self.taken.val() & (self.state.q.val() == FrameState::Body);
+        self.taken_ours.next =
+            self.free.val() & ((!self.special_ours.val()) | self.escaped.q.val());
         if self.offered.val() & self.free.val() {
             self.full.d.next = true;
             self.out.d.next = self.plain.val();
@@ -154,7 +174,7 @@ impl Logic for Framer {
                 }
             }
             FrameState::Body => {
-                if self.taken.val() {
+                if self.taken_in.val() {
                     self.register.d.next = self.crc.after.val();
                     if self.in_last.val() {
                         self.state.d.next = FrameState::Check;
@@ -162,7 +182,7 @@ impl Logic for Framer {
                 }
             }
             FrameState::Check => {
-                if self.taken.val() {
+                if self.taken_ours.val() {
                     self.register.d.next = self.register.q.val() >> 8;
                     self.left.d.next = self.left.q.val() - 1;
                     if self.left.q.val() == 0 {
