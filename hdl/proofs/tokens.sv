@@ -24,7 +24,7 @@ module proof (
   logic [127:0] counts;
   logic [15:0] empty;
   logic [15:0] taken;
-  logic overflowed, overflows;
+  logic [15:0] overflowed, overflows;
   integer i;
   initial {counts, overflowed} = 0;
   assign taken = {16{start_load}} & takes_load | {16{start_gemm}} & takes_gemm
@@ -36,8 +36,8 @@ module proof (
     overflows = 0;
     for (i = 0; i < 16; i = i + 1) begin
       empty[i] = counts[8*i +: 8] == 0;
-      if (sum(counts[8*i +: 8], done_load & gives_load[i], done_gemm & gives_gemm[i],
-              done_store & gives_store[i], taken[i]) > 255) overflows = 1;
+      overflows[i] = sum(counts[8*i +: 8], done_load & gives_load[i], done_gemm & gives_gemm[i],
+        done_store & gives_store[i], taken[i]) > 255;
     end
   end
   always @(posedge clock) begin
@@ -60,6 +60,28 @@ module proof (
     count_3, count_2, count_1, count_0
   };
 
+  logic some_0, some_1, some_2, some_3;  // inside: dut.token_0.some_q dut.token_1.some_q dut.token_2.some_q dut.token_3.some_q
+  logic some_4, some_5, some_6, some_7;  // inside: dut.token_4.some_q dut.token_5.some_q dut.token_6.some_q dut.token_7.some_q
+  logic some_8, some_9, some_10, some_11;  // inside: dut.token_8.some_q dut.token_9.some_q dut.token_10.some_q dut.token_11.some_q
+  logic some_12, some_13, some_14, some_15;  // inside: dut.token_12.some_q dut.token_13.some_q dut.token_14.some_q dut.token_15.some_q
+  logic over_0, over_1, over_2, over_3;  // inside: dut.overflowed_0_q dut.overflowed_1_q dut.overflowed_2_q dut.overflowed_3_q
+  logic over_4, over_5, over_6, over_7;  // inside: dut.overflowed_4_q dut.overflowed_5_q dut.overflowed_6_q dut.overflowed_7_q
+  logic over_8, over_9, over_10, over_11;  // inside: dut.overflowed_8_q dut.overflowed_9_q dut.overflowed_10_q dut.overflowed_11_q
+  logic over_12, over_13, over_14, over_15;  // inside: dut.overflowed_12_q dut.overflowed_13_q dut.overflowed_14_q dut.overflowed_15_q
+  logic [15:0] some, over;
+  assign some = {
+    some_15, some_14, some_13, some_12,
+    some_11, some_10, some_9, some_8,
+    some_7, some_6, some_5, some_4,
+    some_3, some_2, some_1, some_0
+  };
+  assign over = {
+    over_15, over_14, over_13, over_12,
+    over_11, over_10, over_9, over_8,
+    over_7, over_6, over_5, over_4,
+    over_3, over_2, over_1, over_0
+  };
+
   always_comb begin
     assert (start_load + start_gemm + start_store <= 1);
     if (start_load) assert (want_load && ready_load);
@@ -73,8 +95,10 @@ module proof (
     assert (start_gemm == (want_gemm && ready_gemm && !blocked_gemm && !start_load));
     assert (start_store
       == (want_store && ready_store && !blocked_store && !start_load && !start_gemm));
-    assert (overflow == overflowed);
+    assert (overflow == (overflowed != 0));
     // What makes it inductive.
     assert (counts == count);
+    assert (some == ~empty);
+    assert (over == overflowed);
   end
 endmodule

@@ -57,10 +57,10 @@ impl Logic for Token {
         self.kept.next = bit_cast::<10, 8>(self.count.q.val()) + self.given.val();
         self.left.next = bit_cast::<10, 8>(self.count.q.val()) + (self.given.val() - 1);
         self.then.next = self.kept.val();
-        self.some.d.next = self.kept.val() != 0;
+        self.some.d.next = self.kept.val().get_bits::<8>(0) != 0;
         if self.take.val() {
             self.then.next = self.left.val();
-            self.some.d.next = self.left.val() != 0;
+            self.some.d.next = self.left.val().get_bits::<8>(0) != 0;
         }
         self.count.d.next = self.then.val().get_bits::<8>(0);
         self.overflow.next = self.then.val().get_bit(8);

@@ -13,7 +13,9 @@ use rust_hdl_core::prelude::*;
 /// ```
 ///
 /// A pushed line is valid two cycles later when the queue was empty. `pop` only when `valid`;
-/// whoever pushes has seen to the room: the queue holds `depth` lines and one that is valid.
+/// whoever pushes has seen to the room: the queue holds `depth` lines and one that is valid. No line
+/// is read in the cycle in which it is written (`hdl/proofs/line_queue.sv`), so synthesisers need
+/// not add what block memories do not promise.
 #[derive(LogicBlock)]
 pub struct LineQueue {
     /// Clock.
@@ -65,7 +67,7 @@ impl Logic for LineQueue {
         let mut code = String::new();
         let _ = writeln!(
             code,
-            "logic [{}:0] store [0:{}];",
+            "(* no_rw_check *)\nlogic [{}:0] store [0:{}];",
             width - 1,
             self._depth - 1
         );

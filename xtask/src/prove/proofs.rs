@@ -45,6 +45,18 @@ pub const PROOFS: &[Proof] = &[
         ],
     },
     Proof {
+        name: "line_queue",
+        property: "the same, and no read meets a write",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            ("full <= fetch || (full && !pop)", "full <= fetch || full"),
+            ("(head != tail) && (!full || pop)", "(head != tail) && pop"),
+            ("if (fetch) line <=", "if (head != tail) line <="),
+        ],
+    },
+    Proof {
         name: "tokens",
         property: "counts are exact; one start a cycle, in rank, with tokens",
         depth: 1,
