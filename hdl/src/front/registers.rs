@@ -132,12 +132,18 @@ pub struct Registers {
     counter_high_offset: Vec<Constant<Bits<10>>>,
     at: Signal<Local, Bits<10>>,
     found: Signal<Local, Bits<32>>,
+    found_low: Signal<Local, Bits<32>>,
+    found_high: Signal<Local, Bits<32>>,
+    found_bank: Signal<Local, Bits<32>>,
     byte: Vec<Constant<Bits<32>>>,
     mask_chain: Vec<Signal<Local, Bits<32>>>,
     mask: Signal<Local, Bits<32>>,
     kept: Signal<Local, Bits<32>>,
     written: Signal<Local, Bits<32>>,
     answer: DFF<Bits<32>>,
+    answer_low: DFF<Bits<32>>,
+    answer_high: DFF<Bits<32>>,
+    answer_bank: DFF<Bits<32>>,
     resetting: DFF<Bit>,
     watchdog_cycles: DFF<Bits<32>>,
     link_cycles: DFF<Bits<32>>,
@@ -223,12 +229,18 @@ impl Registers {
             counter_high_offset: (0..counters).map(high).collect(),
             at: Default::default(),
             found: Default::default(),
+            found_low: Default::default(),
+            found_high: Default::default(),
+            found_bank: Default::default(),
             byte: (0..4).map(|byte| number(0xff << (8 * byte))).collect(),
             mask_chain: some(5),
             mask: Default::default(),
             kept: Default::default(),
             written: Default::default(),
             answer: Default::default(),
+            answer_low: Default::default(),
+            answer_high: Default::default(),
+            answer_bank: Default::default(),
             resetting: Default::default(),
             watchdog_cycles: Default::default(),
             link_cycles: Default::default(),
@@ -252,6 +264,9 @@ impl Logic for Registers {
             self,
             clock,
             answer,
+            answer_low,
+            answer_high,
+            answer_bank,
             resetting,
             watchdog_cycles,
             link_cycles,
@@ -293,29 +308,38 @@ impl Logic for Registers {
         if self.freeze.q.val() {
             self.value[18].next = 2.into();
         }
+        // Each kind has its own answer, 0 where it has none, so that no choice among all of them
+        // stands before a register.
         self.found.next = 0.into();
         for i in 0..self._registers {
             if self.at.val() == self.offset[i].val() {
                 self.found.next = self.value[i].val();
             }
         }
+        self.found_low.next = 0.into();
+        self.found_high.next = 0.into();
         for i in 0..self._counters {
             if self.at.val() == self.counter_low_offset[i].val() {
-                self.found.next = self.counter_low[i].val();
+                self.found_low.next = self.counter_low[i].val();
             }
             if self.at.val() == self.counter_high_offset[i].val() {
-                self.found.next = self.counter_high[i].val();
+                self.found_high.next = self.counter_high[i].val();
             }
         }
+        self.found_bank.next = 0.into();
         for i in 0..self._queues {
             if self.bank_at.val() == self.bank_number[i].val() {
-                self.found.next = self.bank[i].value.val();
+                self.found_bank.next = self.bank[i].value.val();
             }
         }
         if self.read.val() {
             self.answer.d.next = self.found.val();
+            self.answer_low.d.next = self.found_low.val();
+            self.answer_high.d.next = self.found_high.val();
+            self.answer_bank.d.next = self.found_bank.val();
         }
-        self.rdata.next = self.answer.q.val();
+        self.rdata.next = (self.answer.q.val() | self.answer_low.q.val())
+            | (self.answer_high.q.val() | self.answer_bank.q.val());
 
         // Writes.
         self.clear.d.next = false;
