@@ -5,6 +5,7 @@ mod clocks;
 mod lights;
 mod nexys_video;
 mod pads;
+pub mod pcie;
 mod pll;
 mod reset;
 mod ulx3s;
