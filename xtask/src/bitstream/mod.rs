@@ -23,7 +23,7 @@ use tools::{Source, tools};
 /// What to build.
 #[derive(Args)]
 pub struct Arguments {
-    /// The board: ulx3s-85f or artix7-200t.
+    /// The board: ulx3s-85f, artix7-200t, or acorn-cle215, whose bitstream the tools cannot make yet.
     #[arg(long)]
     board: Board,
     /// Rows and columns of the array.
@@ -36,9 +36,10 @@ pub struct Arguments {
     /// Place and route with so many seeds, as many at once as there are cores, and keep the best.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     seeds: u32,
-    /// The clock of the card; the PLL gives the fastest that is not above it.
-    #[arg(long, value_name = "MHZ", default_value_t = 80.0)]
-    freq: f64,
+    /// The clock of the card, 80 MHz unless its link gives it one; the PLL gives the fastest that is
+    /// not above it.
+    #[arg(long, value_name = "MHZ")]
+    freq: Option<f64>,
     /// Where place and route for ECP5 comes from.
     #[arg(long, value_enum, default_value_t = Source::Wheels)]
     tools: Source,
@@ -75,12 +76,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let folder = fs::canonicalize(&folder)
         .with_context(|| format!("cannot resolve {}", folder.display()))?;
     let tools = tools(*board, arguments.tools)?;
-    emit::top(*board, *array, datapaths, arguments.freq, &folder)?;
+    let mhz = arguments.freq.unwrap_or(board.card_mhz());
+    emit::top(*board, *array, datapaths, mhz, &folder)?;
     let plan = Plan {
         board: *board,
         design: name,
         top: TOP.into(),
-        mhz: arguments.freq,
+        mhz,
         seeds: arguments.seeds,
         folder,
     };
@@ -117,7 +119,10 @@ mod tests {
 
     use super::*;
 
-    /// A counter, a product and a memory behind the pins that every board has.
+    /// Boards whose bitstreams the tools can make.
+    const WHOLE: [Board; 2] = [Board::Ulx3s85f, Board::Artix7200t];
+
+    /// A counter, a product and a memory behind the pins that these boards have.
     fn small(clock: &str) -> String {
         format!(
             "module {TOP} (input wire {clock}, output wire [7:0] led);
@@ -162,7 +167,7 @@ mod tests {
         if std::env::var_os("SYSTOLE_FULL").is_none() {
             return;
         }
-        for board in Board::ALL {
+        for board in WHOLE {
             let clock = board.clock().port;
             let report = built(board, &small(clock), 25.0).unwrap();
             assert!(report.clocks.iter().all(|clock| clock.met()), "{report}");
@@ -182,5 +187,4 @@ mod tests {
             let error = error.downcast::<FlowError>().unwrap();
             assert!(matches!(error, FlowError::Latches(_)), "{error}");
         }
-    }
-}
+    }}
