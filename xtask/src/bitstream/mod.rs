@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use fpga::flow::FlowError;
+    use fpga::flow::{FlowError, yosys};
 
     use super::*;
 
@@ -187,4 +187,37 @@ mod tests {
             let error = error.downcast::<FlowError>().unwrap();
             assert!(matches!(error, FlowError::Latches(_)), "{error}");
         }
-    }}
+    }
+    /// Synthesis takes the whole top with the hard block of PCI Express, place and route does not,
+    /// and the error says so. Runs for many minutes, so it belongs to the long tier.
+    #[test]
+    fn a_pcie_top_goes_as_far_as_the_tools() {
+        if std::env::var_os("SYSTOLE_FULL").is_none() {
+            return;
+        }
+        let board = Board::AcornCle215;
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = fs::canonicalize(temporary.path()).unwrap();
+        let array = "4x4".parse().unwrap();
+        let mhz = board.card_mhz();
+        emit::top(board, array, &Datapaths::DENSE, mhz, &folder).unwrap();
+        let plan = Plan {
+            board,
+            design: "4x4 dense".into(),
+            top: TOP.into(),
+            mhz,
+            seeds: 1,
+            folder,
+        };
+        let tools = tools(board, Source::Wheels).unwrap();
+        let error = build(&plan, &tools, &|line| eprintln!("{line}")).unwrap_err();
+        assert!(matches!(error, FlowError::HardCells { .. }), "{error}");
+        let cells = fs::read_to_string(plan.folder.join(yosys::CELLS)).unwrap();
+        let cells = yosys::counts(&cells).unwrap();
+        for cell in ["IBUFDS_GTE2", "GTPE2_COMMON", "GTPE2_CHANNEL", "PCIE_2_1"] {
+            assert_eq!(cells[cell], 1, "{cell}");
+        }
+        assert_eq!(cells["BUFG"], 4);
+        assert!(!plan.bitstream().exists());
+    }
+}

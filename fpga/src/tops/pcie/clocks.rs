@@ -56,3 +56,25 @@ endmodule
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boards::Board;
+
+    #[test]
+    fn both_clocks_come_of_one_oscillator() {
+        let board = Board::AcornCle215;
+        let pll = Pll::find(board.part(), board.clock().mhz, 62.5).unwrap();
+        let text = clocks(&pll);
+        // 1,000 MHz, within what PLLE2 can do, by 8 and by 16.
+        for part in [
+            "CLKIN1_PERIOD(10.000)",
+            "CLKFBOUT_MULT(10)",
+            "CLKOUT0_DIVIDE(8)",
+            "CLKOUT1_DIVIDE(16)",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+}

@@ -403,3 +403,46 @@ fn live_pins(block: Instance) -> Instance {
         ("MIMTXRDATA", "tx_read_data[68:0]"),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_interrupts_stand_where_the_contract_has_them() {
+        let shape = Config {
+            queues: 4,
+            card_memory_mib: 1,
+            ..Config::with_array(4, 4)
+        };
+        let text = hard_block(&shape);
+        for attribute in [
+            // 64 KiB of registers.
+            "BAR0(32'hffff0000)",
+            // 1 MiB of memory, 64 bits, prefetchable.
+            "BAR2(32'hfff0000c)",
+            "BAR3(32'hffffffff)",
+            "CLASS_CODE(24'h120000)",
+            // Vectors 0 to 3, their table at 0x8000, what is pending at 0xc000, in units of 8 bytes.
+            "MSIX_CAP_TABLE_SIZE(11'h3)",
+            "MSIX_CAP_TABLE_OFFSET(29'h1000)",
+            "MSIX_CAP_PBA_OFFSET(29'h1800)",
+            "CFGVENDID(16'h10ee)",
+            "CFGDEVID(16'h5359)",
+        ] {
+            assert!(text.contains(attribute), "{attribute}\n{text}");
+        }
+        let large = Config {
+            card_memory_mib: 8192,
+            ..shape
+        };
+        let text = hard_block(&large);
+        assert!(text.contains("BAR2(32'hc)") && text.contains("BAR3(32'hfffffffe)"));
+        let none = Config {
+            card_memory_mib: 0,
+            ..shape
+        };
+        let text = hard_block(&none);
+        assert!(text.contains("BAR2(32'h0)") && text.contains("BAR3(32'h0)"));
+    }
+}
