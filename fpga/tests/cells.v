@@ -31,9 +31,12 @@ module PLLE2_ADV #(
   parameter BANDWIDTH = "", parameter COMPENSATION = "", parameter STARTUP_WAIT = "",
   parameter real CLKIN1_PERIOD = 1.0, parameter DIVCLK_DIVIDE = 1, parameter CLKFBOUT_MULT = 1,
   parameter real CLKFBOUT_PHASE = 0.0, parameter CLKOUT0_DIVIDE = 1,
-  parameter real CLKOUT0_PHASE = 0.0, parameter real CLKOUT0_DUTY_CYCLE = 0.5
+  parameter real CLKOUT0_PHASE = 0.0, parameter real CLKOUT0_DUTY_CYCLE = 0.5,
+  parameter CLKOUT1_DIVIDE = 1, parameter real CLKOUT1_PHASE = 0.0,
+  parameter real CLKOUT1_DUTY_CYCLE = 0.5
 ) (
   input CLKIN1, input CLKIN2, input CLKINSEL, input CLKFBIN, output CLKFBOUT, output CLKOUT0,
+  output CLKOUT1,
   input RST, input PWRDWN, output LOCKED, input [6:0] DADDR, input DCLK, input DEN,
   input [15:0] DI, input DWE
 );

@@ -13,7 +13,7 @@ use isa::config::Datapaths;
 #[derive(Debug, Parser)]
 #[command(name = "top")]
 struct Arguments {
-    /// The board: ulx3s-85f or artix7-200t.
+    /// The board: ulx3s-85f, artix7-200t or acorn-cle215.
     #[arg(long)]
     board: Board,
     /// Rows of the array.

@@ -1,5 +1,6 @@
 //! The boards that bitstreams are made for: parts, clocks and pins.
 
+mod acorn;
 mod nexys_video;
 mod ulx3s;
 
@@ -16,17 +17,20 @@ pub enum Board {
     Ulx3s85f,
     /// Digilent Nexys Video with an XC7A200T.
     Artix7200t,
+    /// SQRL Acorn with an XC7A200T, in a slot of PCI Express.
+    AcornCle215,
 }
 
 impl Board {
     /// Every board.
-    pub const ALL: [Self; 2] = [Self::Ulx3s85f, Self::Artix7200t];
+    pub const ALL: [Self; 3] = [Self::Ulx3s85f, Self::Artix7200t, Self::AcornCle215];
 
     /// What the command line calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ulx3s85f => "ulx3s-85f",
             Self::Artix7200t => "artix7-200t",
+            Self::AcornCle215 => "acorn-cle215",
         }
     }
 
@@ -35,6 +39,7 @@ impl Board {
         match self {
             Self::Ulx3s85f => ulx3s::PART,
             Self::Artix7200t => nexys_video::PART,
+            Self::AcornCle215 => acorn::PART,
         }
     }
 
@@ -43,6 +48,7 @@ impl Board {
         match self {
             Self::Ulx3s85f => ulx3s::CLOCK,
             Self::Artix7200t => nexys_video::CLOCK,
+            Self::AcornCle215 => acorn::CLOCK,
         }
     }
 
@@ -51,7 +57,18 @@ impl Board {
         match self {
             Self::Ulx3s85f => &ulx3s::PINS,
             Self::Artix7200t => &nexys_video::PINS,
+            Self::AcornCle215 => &acorn::PINS,
         }
+    }
+
+    /// The clock of a card on it in MHz, if nobody asks for another.
+    pub fn card_mhz(self) -> f64 {
+        self.link_mhz().unwrap_or(80.0)
+    }
+
+    /// The clock in MHz that its link to the host gives a card, if it does.
+    pub fn link_mhz(self) -> Option<f64> {
+        (self == Self::AcornCle215).then_some(62.5)
     }
 }
 
@@ -67,8 +84,8 @@ impl FromStr for Board {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|board| board.name() == text);
         found.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(" or ");
-            format!("there is no board `{text}`: give {names}")
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("there is no board `{text}`: give one of {names}")
         })
     }
 }
@@ -134,8 +151,8 @@ pub struct Pins {
     pub sites: &'static [&'static str],
     /// Which way.
     pub direction: Direction,
-    /// IO standard.
-    pub standard: &'static str,
+    /// IO standard; the pads of transceivers have none.
+    pub standard: Option<&'static str>,
     /// Strength of the driver in mA, where it can be chosen.
     pub drive: Option<u8>,
     /// Pull resistor.
@@ -151,7 +168,7 @@ impl Pins {
             port,
             sites,
             direction: Direction::In,
-            standard: "LVCMOS33",
+            standard: Some("LVCMOS33"),
             drive: None,
             pull,
             fast: false,
@@ -169,7 +186,23 @@ impl Pins {
 
     /// The same at another voltage.
     const fn at(self, standard: &'static str) -> Self {
-        Self { standard, ..self }
+        Self {
+            standard: Some(standard),
+            ..self
+        }
+    }
+
+    /// A pad of a transceiver.
+    const fn transceiver(
+        port: &'static str,
+        sites: &'static [&'static str],
+        direction: Direction,
+    ) -> Self {
+        Self {
+            direction,
+            standard: None,
+            ..Self::input(port, sites, Pull::None)
+        }
     }
 
     /// The same with this strength.
@@ -218,7 +251,7 @@ mod tests {
                 for (name, site) in pins.bits() {
                     assert!(sites.insert(site), "{board} {name} {site}");
                 }
-                let driven = pins.direction != Direction::In;
+                let driven = pins.direction != Direction::In && pins.standard.is_some();
                 assert_eq!(pins.drive.is_some(), driven, "{board} {}", pins.port);
             }
             assert!(ports.contains(board.clock().port));

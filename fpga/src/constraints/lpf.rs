@@ -21,9 +21,11 @@ pub fn lpf(pins: &[&Pins], clock: &Clock) -> String {
             let _ = write!(
                 text,
                 "LOCATE COMP \"{name}\" SITE \"{site}\";\n\
-                 IOBUF PORT \"{name}\" PULLMODE={pull} IO_TYPE={}",
-                pins.standard
+                 IOBUF PORT \"{name}\" PULLMODE={pull}"
             );
+            if let Some(standard) = pins.standard {
+                let _ = write!(text, " IO_TYPE={standard}");
+            }
             if let Some(drive) = pins.drive {
                 let slew = if pins.fast { "FAST" } else { "SLOW" };
                 let _ = write!(text, " DRIVE={drive} SLEWRATE={slew}");

@@ -16,7 +16,9 @@ pub fn xdc(pins: &[&Pins], clock: &Clock) -> String {
                 );
             };
             set("LOC", site);
-            set("IOSTANDARD", pins.standard);
+            if let Some(standard) = pins.standard {
+                set("IOSTANDARD", standard);
+            }
             match pins.pull {
                 Pull::None => {}
                 Pull::Up => set("PULLTYPE", "PULLUP"),
@@ -58,5 +60,19 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn pads_of_transceivers_have_a_place_only() {
+        let board = Board::AcornCle215;
+        let pins: Vec<&Pins> = board.pins().iter().collect();
+        let text = xdc(&pins, &board.clock());
+        for pad in ["pcie_clk_p", "pcie_rx_n", "pcie_tx_p"] {
+            let about = format!("[get_ports {{{pad}}}]");
+            let lines: Vec<_> = text.lines().filter(|line| line.ends_with(&about)).collect();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].starts_with("set_property LOC "), "{lines:?}");
+        }
+        assert!(text.contains("set_property IOSTANDARD LVCMOS33 [get_ports {pcie_rst_n}]"));
     }
 }

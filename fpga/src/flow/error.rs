@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::yosys::CELLS;
 use crate::constraints::PortError;
 use crate::frames::FramesError;
 
@@ -32,6 +33,23 @@ pub enum FlowError {
     Step {
         /// The step.
         step: String,
+        /// The line of its log that matters.
+        line: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// Place and route failed on a design with cells that it is not known to manage.
+    #[error(
+        "{step} stops at a design with {cells}: {line}\nall it said is in {}, the cells of the \
+         netlist are counted in {CELLS} beside it, and what is missing stands in docs/fpga.md, \
+         \"The PCIe top\"",
+        log.display()
+    )]
+    HardCells {
+        /// The step, with the version of its program.
+        step: String,
+        /// The cells.
+        cells: String,
         /// The line of its log that matters.
         line: String,
         /// Its log.

@@ -3,6 +3,7 @@
 mod artix7;
 mod ecp5;
 mod error;
+mod hard_cells;
 mod place;
 mod plan;
 mod report;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::hard_cells::{explained, hard_cells};
 use super::report::{Report, StepTime};
 use super::seeds::{Placed, search};
 use super::step::Progress;
@@ -55,8 +56,9 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
         Ok((tool.name.to_string(), version))
     });
     let versions: Vec<_> = versions.collect::<Result<_, FlowError>>()?;
-    for stale in [plan.bitstream(), plan.placed(), folder.join(yosys::BEFORE)] {
-        remove(&stale)?;
+    let statistics = [yosys::BEFORE, yosys::CELLS].map(|name| folder.join(name));
+    for stale in [plan.bitstream(), plan.placed()].iter().chain(&statistics) {
+        remove(stale)?;
     }
     let mut steps = Vec::new();
     let mut step = |name: &str, time: Duration| {
@@ -70,6 +72,8 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
         "yosys",
         yosys::synthesise(tools.yosys(), folder, &plan.top, part)?,
     );
+    let cells = yosys::counts(&read(&folder.join(yosys::CELLS))?)?;
+    let hard = hard_cells(&cells);
     let netlist = read(&folder.join(yosys::NETLIST))?;
     let netlist: Value = serde_json::from_str(&netlist).map_err(|_| FlowError::Output {
         step: "yosys".into(),
@@ -89,7 +93,9 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
             nextpnr, chipdb, ..
         } => artix7::place(nextpnr, chipdb, plan, seed, progress),
     };
-    let placed = search(plan.seeds, progress, &place)?;
+    let version = tools.nextpnr().version()?;
+    let placed = search(plan.seeds, progress, &place);
+    let placed = placed.map_err(|error| explained(error, &hard, &version))?;
     let best = &placed[0];
     step("nextpnr", best.time);
     if !best.timing.met() {

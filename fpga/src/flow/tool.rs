@@ -102,6 +102,13 @@ impl Tools {
         }
     }
 
+    /// Place and route.
+    pub fn nextpnr(&self) -> &Tool {
+        match self {
+            Self::Ecp5 { nextpnr, .. } | Self::Xc7 { nextpnr, .. } => nextpnr,
+        }
+    }
+
     /// All programs.
     pub fn all(&self) -> Vec<&Tool> {
         match self {

@@ -12,6 +12,9 @@ use crate::boards::Part;
 /// The statistics before mapping to cells of the part.
 pub const BEFORE: &str = "before.json";
 
+/// The statistics of the netlist: cells of the part, by their types.
+pub const CELLS: &str = "cells.json";
+
 /// The netlist.
 pub const NETLIST: &str = "netlist.json";
 
@@ -76,7 +79,10 @@ pub(super) fn synthesise(
             format!("synth_xilinx -family xc7 -flatten -abc9 -top {top}; write_json {NETLIST}"),
         ),
     };
-    let script = elaborate(top, Some(define)) + &map;
+    let script = format!(
+        "{}{map}; tee -q -o {CELLS} stat -json",
+        elaborate(top, Some(define))
+    );
     let log = folder.join("yosys.log");
     let mut command = yosys.command(folder);
     let synthesis = must("yosys", command.args(["-p", &script]), &log);

@@ -1,22 +1,24 @@
-//! The tops of the boards: clocks, reset, lights and memory around a card behind a serial link.
+//! The tops of the boards: clocks, reset, lights and memory around a card behind a serial link or
+//! PCI Express.
 
+mod acorn;
 mod block_memory;
 mod clocks;
 mod lights;
 mod nexys_video;
 mod pads;
+pub mod pcie;
 mod pll;
 mod reset;
 mod ulx3s;
 
+pub use acorn::Acorn;
 pub use block_memory::BlockMemory;
 pub use lights::Lights;
 pub use nexys_video::NexysVideo;
 pub use pll::{Pll, PllError};
 pub use reset::ResetHold;
 pub use ulx3s::Ulx3s;
-
-use std::fmt::Write as _;
 
 use hdl::emit::{EmitError, emit};
 use hdl::sdram::{Part, Timing, TimingError};
@@ -58,6 +60,16 @@ pub enum TopError {
     /// No PLL gives this clock.
     #[error(transparent)]
     Pll(#[from] PllError),
+    /// The card has the clock of its link.
+    #[error("a card on {board} has the clock of its link, {link_mhz} MHz, not {wanted_mhz} MHz")]
+    Clock {
+        /// The board.
+        board: &'static str,
+        /// What the link gives.
+        link_mhz: f64,
+        /// What was asked for.
+        wanted_mhz: f64,
+    },
     /// The memory of the board cannot have this clock.
     #[error(transparent)]
     Memory(#[from] TimingError),
@@ -68,16 +80,19 @@ pub enum TopError {
 
 impl TopConfig {
     /// The shape of the card in the top: its own memory is that of the board, and the one host at
-    /// the other end of the wire needs one queue.
+    /// the other end of a serial wire needs one queue.
     pub fn shape(&self) -> Config {
+        let shape = Config::with_array(self.rows, self.cols);
+        let (queues, card_memory_mib) = match self.board {
+            Board::Ulx3s85f => (1, 32),
+            Board::Artix7200t => (1, nexys_video::MEMORY_MIB),
+            Board::AcornCle215 => (shape.queues, acorn::MEMORY_MIB),
+        };
         Config {
             datapaths: self.datapaths,
-            queues: 1,
-            card_memory_mib: match self.board {
-                Board::Ulx3s85f => 32,
-                Board::Artix7200t => nexys_video::MEMORY_MIB,
-            },
-            ..Config::with_array(self.rows, self.cols)
+            queues,
+            card_memory_mib,
+            ..shape
         }
     }
 
@@ -98,6 +113,13 @@ impl TopConfig {
 pub fn emit_top(top: &TopConfig) -> Result<String, TopError> {
     let top = *top;
     let shape = top.shape();
+    if let Some(link_mhz) = top.board.link_mhz().filter(|link| *link != top.mhz) {
+        return Err(TopError::Clock {
+            board: top.board.name(),
+            link_mhz,
+            wanted_mhz: top.mhz,
+        });
+    }
     let pll = top.pll()?;
     shape.check()?;
     let mhz = pll.mhz().ceil() as u32;
@@ -106,24 +128,26 @@ pub fn emit_top(top: &TopConfig) -> Result<String, TopError> {
     // Elaboration recurses through thousands of blocks.
     let thread = std::thread::Builder::new().stack_size(256 << 20);
     let work = move || -> Result<String, TopError> {
-        let (core, around) = match top.board {
+        let mut modules = vec![];
+        match top.board {
             Board::Ulx3s85f => {
                 let core = Box::new(Ulx3s::new(&shape, &pll, &timing)?);
-                (emit(core.as_ref(), ulx3s::CORE)?, ulx3s::top(&pll))
+                modules.push(emit(core.as_ref(), ulx3s::CORE)?.verilog());
+                modules.extend(ulx3s::top(&pll));
             }
             Board::Artix7200t => {
                 let core = Box::new(NexysVideo::new(&shape, &pll)?);
-                (
-                    emit(core.as_ref(), nexys_video::CORE)?,
-                    nexys_video::top(&pll),
-                )
+                modules.push(emit(core.as_ref(), nexys_video::CORE)?.verilog());
+                modules.extend(nexys_video::top(&pll));
             }
-        };
-        let mut text = core.verilog();
-        for module in around {
-            let _ = writeln!(text, "\n{module}");
+            Board::AcornCle215 => {
+                let core = Box::new(Acorn::new(&shape)?);
+                modules.push(emit(core.as_ref(), acorn::CORE)?.verilog());
+                modules.push(emit(&pcie::Phy::default(), acorn::PHY)?.verilog());
+                modules.extend(acorn::top(&pll, &shape));
+            }
         }
-        Ok(text)
+        Ok(modules.join("\n"))
     };
     let failed = |message: String| EmitError {
         module: TOP.into(),

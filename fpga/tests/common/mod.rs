@@ -1,6 +1,8 @@
 //! A block in Verilator.
 #![allow(dead_code, reason = "every test file uses a part")]
 
+pub mod block;
+
 use std::path::Path;
 
 use hdl::emit::emit;
