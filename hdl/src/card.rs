@@ -144,6 +144,13 @@ pub struct Card {
     load: LoadEngine,
     gemm: GemmEngine,
     store: StoreEngine,
+    // What LOAD writes in this cycle.
+    fill: Vec<DFF<Bits<32>>>,
+    fill_line: DFF<Bits<24>>,
+    fill_activations: DFF<Bit>,
+    fill_weights: DFF<Bit>,
+    fill_columns: DFF<Bit>,
+    fill_rows: DFF<Bit>,
     activations: Buffer,
     weights: Buffer,
     columns: Buffer,
@@ -272,6 +279,12 @@ impl Card {
             load: LoadEngine::new(port),
             gemm: GemmEngine::new(rows, cols, datapaths, Mesh::latency(rows, cols, kind)),
             store: StoreEngine::new(cols, port),
+            fill: (0..port / 4).map(|_| DFF::default()).collect(),
+            fill_line: Default::default(),
+            fill_activations: Default::default(),
+            fill_weights: Default::default(),
+            fill_columns: Default::default(),
+            fill_rows: Default::default(),
             activations: buffer(isa::command::Buffer::Activations, lanes * rows),
             weights: buffer(isa::command::Buffer::Weights, 2 * cols),
             columns: buffer(isa::command::Buffer::Columns, 2 * port),
@@ -334,7 +347,20 @@ impl Card {
 impl Logic for Card {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, ar_valid, ar, reads, writes, hold);
+        dff_setup!(
+            self,
+            clock,
+            ar_valid,
+            ar,
+            reads,
+            writes,
+            hold,
+            fill_activations,
+            fill_weights,
+            fill_columns,
+            fill_rows,
+            fill_line
+        );
         self.registers.clock.next = self.clock.val();
         self.counters.clock.next = self.clock.val();
         self.queues.clock.next = self.clock.val();
@@ -486,10 +512,12 @@ impl Logic for Card {
         self.load.r_fault.next = self.read_fault.fault.val();
         for i in 0..self._words {
             self.fetch.r_data[i].next = self.m_rdata[i].val();
-            self.activations.write_data[i].next = self.m_rdata[i].val();
-            self.weights.write_data[i].next = self.m_rdata[i].val();
-            self.columns.write_data[i].next = self.m_rdata[i].val();
-            self.rows.write_data[i].next = self.m_rdata[i].val();
+            self.fill[i].clock.next = self.clock.val();
+            self.fill[i].d.next = self.m_rdata[i].val();
+            self.activations.write_data[i].next = self.fill[i].q.val();
+            self.weights.write_data[i].next = self.fill[i].q.val();
+            self.columns.write_data[i].next = self.fill[i].q.val();
+            self.rows.write_data[i].next = self.fill[i].q.val();
         }
 
         // Memory writes: a completion is written only while STORE is idle.
@@ -647,15 +675,21 @@ impl Logic for Card {
             | self.m_bvalid.val()
             | self.gemm.busy.val();
 
-        // LOAD into the buffers.
-        self.activations.write.next = self.load.write.val() & (self.load.write_buffer.val() == 0);
-        self.weights.write.next = self.load.write.val() & (self.load.write_buffer.val() == 1);
-        self.columns.write.next = self.load.write.val() & (self.load.write_buffer.val() == 2);
-        self.rows.write.next = self.load.write.val() & (self.load.write_buffer.val() == 3);
-        self.activations.write_line.next = self.load.write_line.val();
-        self.weights.write_line.next = self.load.write_line.val();
-        self.columns.write_line.next = self.load.write_line.val();
-        self.rows.write_line.next = self.load.write_line.val();
+        // LOAD into the buffers, a cycle late, since a port of memory and block memories are far
+        // apart. Nobody reads so early: the token of the command comes a cycle after its last line.
+        self.fill_activations.d.next = self.load.write.val() & (self.load.write_buffer.val() == 0);
+        self.fill_weights.d.next = self.load.write.val() & (self.load.write_buffer.val() == 1);
+        self.fill_columns.d.next = self.load.write.val() & (self.load.write_buffer.val() == 2);
+        self.fill_rows.d.next = self.load.write.val() & (self.load.write_buffer.val() == 3);
+        self.fill_line.d.next = self.load.write_line.val();
+        self.activations.write.next = self.fill_activations.q.val();
+        self.weights.write.next = self.fill_weights.q.val();
+        self.columns.write.next = self.fill_columns.q.val();
+        self.rows.write.next = self.fill_rows.q.val();
+        self.activations.write_line.next = self.fill_line.q.val();
+        self.weights.write_line.next = self.fill_line.q.val();
+        self.columns.write_line.next = self.fill_line.q.val();
+        self.rows.write_line.next = self.fill_line.q.val();
 
         // GEMM: buffers, array, accumulators.
         self.activations.read.next = self.gemm.act_read.val();

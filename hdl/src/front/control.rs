@@ -182,7 +182,7 @@ pub struct Control {
     culprit: DFF<Bits<16>>,
     cycles: DFF<Bits<48>>,
     silence: DFF<Bits<32>>,
-    silent: Signal<Local, Bit>,
+    silent: DFF<Bit>,
     stuck: DFF<Bits<3>>,
     answering: DFF<Bit>,
     room: Signal<Local, Bit>,
@@ -300,7 +300,7 @@ impl Logic for Control {
     fn update(&mut self) {
         dff_setup!(
             self, clock, state, settle, position, last, entry_tag, status, culprit, cycles,
-            silence, stuck, answering
+            silence, silent, stuck, answering
         );
         self.busy.next = self.state.q.val() != Phase::Idle;
         self.fatal.next = self.state.q.val() == Phase::Fatal;
@@ -355,11 +355,12 @@ impl Logic for Control {
             & (!self.record_valid.val());
         self.cycles.d.next = self.cycles.q.val() + 1;
         self.silence.d.next = self.silence.q.val() + 1;
+        self.silent.d.next =
+            (self.watchdog.val() != 0) & (self.silence.q.val() + 1 >= self.watchdog.val());
         if self.moved.val() | self.hand_out.val() | (self.state.q.val() == Phase::Idle) {
             self.silence.d.next = 0.into();
+            self.silent.d.next = false;
         }
-        self.silent.next =
-            (self.watchdog.val() != 0) & (self.silence.q.val() >= self.watchdog.val());
         // A token that is on its way to its counter needs some cycles to unblock a queue.
         self.stuck.d.next = 0.into();
         if self.engines_idle.val() & self.all_blocked.val() & (!self.queues_empty.val()) {
@@ -409,7 +410,7 @@ impl Logic for Control {
                         self.state.d.next = Phase::Run;
                     }
                 }
-                if self.silent.val() {
+                if self.silent.q.val() {
                     self.failing.next = true;
                     self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
@@ -451,7 +452,7 @@ impl Logic for Control {
                         self.ended.next = true;
                         self.state.d.next = Phase::Idle;
                     }
-                } else if self.silent.val() & (!self.stop.val()) {
+                } else if self.silent.q.val() & (!self.stop.val()) {
                     self.failing.next = true;
                     self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
@@ -471,7 +472,7 @@ impl Logic for Control {
                         self.written.next = true;
                         self.failing.next = self.status.q.val() != 0;
                     }
-                } else if self.silent.val() {
+                } else if self.silent.q.val() {
                     self.failing.next = true;
                     self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
@@ -506,10 +507,11 @@ impl Logic for Control {
                 self.culprit.d.next = self.load_index.val();
                 self.state.d.next = Phase::Abort;
             }
-            if self.silent.val() {
+            if self.silent.q.val() {
                 self.status.d.next = self.watchdog_fired.val();
                 self.culprit.d.next = self.position.q.val();
                 self.silence.d.next = 0.into();
+                self.silent.d.next = false;
                 self.state.d.next = Phase::Abort;
             }
         }
@@ -541,6 +543,7 @@ impl Logic for Control {
             self.settle.d.next = 0.into();
             self.answering.d.next = false;
             self.silence.d.next = 0.into();
+            self.silent.d.next = false;
             self.stuck.d.next = 0.into();
         }
     }

@@ -12,10 +12,11 @@ use rust_hdl_core::prelude::*;
 /// push_mark         ->|           |
 /// ```
 ///
-/// A pushed line is valid two cycles later when the queue was empty. `pop` only when `valid`;
-/// whoever pushes has seen to the room: the queue holds `depth` lines and one that is valid. No line
-/// is read in the cycle in which it is written (`hdl/proofs/line_queue.sv`), so synthesisers need
-/// not add what block memories do not promise.
+/// A pushed line is valid three cycles later when the queue was empty, since a register follows
+/// the block memory, whose own output comes late in a cycle. `pop` only when `valid`; whoever pushes
+/// has seen to the room: the queue holds `depth` lines and one that is valid. No line is read in the
+/// cycle in which it is written (`hdl/proofs/line_queue.sv`), so synthesisers need not add what
+/// block memories do not promise.
 #[derive(LogicBlock)]
 pub struct LineQueue {
     /// Clock.
@@ -71,14 +72,15 @@ impl Logic for LineQueue {
             width - 1,
             self._depth - 1
         );
-        let _ = writeln!(code, "logic [{}:0] line;", width - 1);
+        let _ = writeln!(code, "logic [{}:0] fetched, line;", width - 1);
         let _ = writeln!(code, "logic [{bits}:0] head, tail;");
-        let _ = writeln!(code, "logic full;");
+        let _ = writeln!(code, "logic arrived, full;");
         let _ = writeln!(code, "initial begin");
         let _ = writeln!(code, "  head = {0}'d0;\n  tail = {0}'d0;", bits + 1);
-        let _ = writeln!(code, "  full = 1'd0;\nend");
-        let _ = writeln!(code, "logic fetch;");
-        let _ = writeln!(code, "assign fetch = (head != tail) && (!full || pop);");
+        let _ = writeln!(code, "  arrived = 1'd0;\n  full = 1'd0;\nend");
+        let _ = writeln!(code, "logic move, fetch;");
+        let _ = writeln!(code, "assign move = arrived && (!full || pop);");
+        let _ = writeln!(code, "assign fetch = (head != tail) && (!arrived || move);");
         let _ = writeln!(code, "assign valid = full;");
         for word in 0..words {
             let _ = writeln!(code, "assign data_{word} = line[{} +: 32];", 32 * word);
@@ -95,17 +97,19 @@ impl Logic for LineQueue {
             bits - 1,
             inputs.join(", ")
         );
-        let _ = writeln!(code, "  if (fetch) line <= store[head[{}:0]];", bits - 1);
+        let _ = writeln!(code, "  if (fetch) fetched <= store[head[{}:0]];", bits - 1);
+        let _ = writeln!(code, "  if (move) line <= fetched;");
         let _ = writeln!(code, "  if (reset) begin");
         let _ = writeln!(
             code,
-            "    head <= {0}'d0;\n    tail <= {0}'d0;\n    full <= 1'd0;",
+            "    head <= {0}'d0;\n    tail <= {0}'d0;\n    arrived <= 1'd0;\n    full <= 1'd0;",
             bits + 1
         );
         let _ = writeln!(code, "  end else begin");
         let _ = writeln!(code, "    if (push) tail <= tail + {}'d1;", bits + 1);
         let _ = writeln!(code, "    if (fetch) head <= head + {}'d1;", bits + 1);
-        let _ = writeln!(code, "    full <= fetch || (full && !pop);");
+        let _ = writeln!(code, "    arrived <= fetch || (arrived && !move);");
+        let _ = writeln!(code, "    full <= move || (full && !pop);");
         let _ = writeln!(code, "  end\nend");
         Verilog::Custom(code)
     }

@@ -68,7 +68,7 @@ impl Arguments {
                 ..Datapaths::DENSE
             },
             seeds: 1,
-            freq: 80.0,
+            freq: Some(80.0),
             tools: Source::Wheels,
             check: true,
             record: false,

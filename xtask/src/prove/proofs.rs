@@ -51,9 +51,12 @@ pub const PROOFS: &[Proof] = &[
         quick: true,
         cuts_products: false,
         mutants: &[
-            ("full <= fetch || (full && !pop)", "full <= fetch || full"),
-            ("(head != tail) && (!full || pop)", "(head != tail) && pop"),
-            ("if (fetch) line <=", "if (head != tail) line <="),
+            ("full <= move || (full && !pop)", "full <= move || full"),
+            (
+                "(head != tail) && (!arrived || move)",
+                "(head != tail) && move",
+            ),
+            ("if (move) line <=", "if (arrived) line <="),
         ],
     },
     Proof {
