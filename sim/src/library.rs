@@ -43,6 +43,23 @@ pub fn for_link(config: &Config, words: usize, fst: bool) -> Result<Library, Err
     prepare(config, fst, embedded, || rtl::emit_link(config, words))
 }
 
+/// The model of a card of this shape behind a serial link, without its UART.
+///
+/// # Errors
+/// As [`for_config`].
+pub fn for_serial(config: &Config) -> Result<Library, Error> {
+    config.check()?;
+    let emit = || {
+        let card = hdl::emit_serial_card(config, &hdl::SerialConfig::default());
+        let card = card.map_err(|error| error.to_string())?;
+        Ok(Rtl {
+            verilog: card.verilog(),
+            top: card.top,
+        })
+    };
+    prepare(config, false, None, emit)
+}
+
 /// The model of a card that was synthesised: its netlist, with the models of all cells in it.
 ///
 /// # Errors

@@ -114,7 +114,7 @@ fn work(path: &Path) {
 /// A server of a serial line in a process of its own; what it says when it is ready.
 fn serial(path: &Path, args: &[&str]) -> (Process, String) {
     let mut child = program()
-        .args(["serve", "--functional", "--config", "4x4", "--serial"])
+        .args(["serve", "--config", "4x4", "--serial"])
         .arg(path)
         .args(args)
         .stdout(Stdio::piped())
@@ -142,7 +142,7 @@ fn it_serves_a_line_until_it_is_asked_to_end() {
     let path = folder.path().join("card.tty");
     // What a server that is gone has left.
     std::os::unix::fs::symlink("/dev/pts/999999", &path).expect("a link");
-    let (mut process, ready) = serial(&path, &[]);
+    let (mut process, ready) = serial(&path, &["--functional"]);
     let expect = format!(
         "ready on {}: functional card 4x4, 4 queue(s), 64 MiB\n",
         path.display()
@@ -170,21 +170,67 @@ fn it_serves_a_line_until_it_is_asked_to_end() {
         std::fs::symlink_metadata(&path).is_err(),
         "the link is left"
     );
-    let (mut process, ready) = serial(&path, &["--json"]);
+    let (mut process, ready) = serial(&path, &["--functional", "--json"]);
     let ready: Value = serde_json::from_str(&ready).expect("JSON");
     assert_eq!(ready["serial"], path.to_str().expect("text"));
     assert_eq!(ready.get("socket"), None);
     process.signal(Signal::INT);
     assert_eq!(process.end().0, Some(0));
-    // Only the functional model has a line, and a card one way.
+    // A card has one way, and what belongs to another is refused.
     for args in [
-        &["serve", "--serial", "x"][..],
-        &["serve", "--functional"],
+        &["serve", "--functional"][..],
+        &["serve", "--serial", "x", "--latency", "9"],
+        &["serve", "--socket", "x", "--board", "ulx3s-85f"],
+        &["serve", "--serial", "x", "--board", "ulx3s-12f"],
+        &[
+            "serve",
+            "--serial",
+            "x",
+            "--board",
+            "ulx3s-85f",
+            "--queues",
+            "2",
+        ],
         &["serve", "--functional", "--serial", "x", "--socket", "y"],
         &["serve", "--functional", "--serial", "x", "--slice", "2"],
     ] {
         assert_eq!(output(args).status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn a_line_leads_to_the_rtl_and_to_a_board() {
+    use systole::transport::serial::{SerialFunction, SerialOptions};
+    use systole::transport::{FunctionTransport, Transport};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    for (args, card) in [
+        (&[][..], "rtl card 4x4, 4 queue(s), 64 MiB"),
+        (
+            &["--board", "ulx3s-85f"],
+            "board card 4x4, 1 queue(s), 32 MiB",
+        ),
+    ] {
+        let path = folder.path().join("card.tty");
+        let (mut process, ready) = serial(&path, args);
+        assert_eq!(ready, format!("ready on {}: {card}\n", path.display()));
+        let options = SerialOptions {
+            silence: LONG,
+            ..SerialOptions::default()
+        };
+        let function = SerialFunction::open(&path, options).expect("the card answers");
+        let mut transport = FunctionTransport::open(function).expect("it opens");
+        assert_eq!(transport.read(regs::ID).expect("a read"), regs::ID_VALUE);
+        drop(transport);
+        process.signal(Signal::TERM);
+        assert_eq!(process.end().0, Some(0));
+    }
+    // Nothing but the one board is simulated at its pins.
+    let path = folder.path().join("other.tty");
+    let path = path.to_str().expect("text");
+    let refused = output(&["serve", "--serial", path, "--board", "artix7-200t"]);
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(text(&refused.stderr).contains("only ulx3s-85f"));
 }
 
 #[test]

@@ -148,6 +148,11 @@ impl Chip {
         self.memory[usize::from(bank) << 22 | usize::from(row) << 9 | usize::from(column)] = word;
     }
 
+    /// Sets every word of memory.
+    pub fn fill(&mut self, mut word: impl FnMut() -> u16) {
+        self.memory.fill_with(&mut word);
+    }
+
     /// Refreshes since the power-up.
     pub fn refreshes(&self) -> u64 {
         self.refreshes
@@ -174,7 +179,7 @@ impl Chip {
         self.drives
     }
 
-    fn tell(&mut self, rule: Rule, what: String) {
+    pub(crate) fn tell(&mut self, rule: Rule, what: String) {
         self.count += 1;
         if self.violations.len() < KEPT {
             let cycle = self.now;

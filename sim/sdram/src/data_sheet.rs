@@ -38,6 +38,16 @@ pub struct DataSheet {
     pub power_up: u64,
     /// Refreshes of the power-up.
     pub first_refreshes: u64,
+    /// tIS (tDS, tAS, tCMS): pins are stable for so long before an edge of the clock.
+    pub t_is: u64,
+    /// tIH (tDH, tAH, tCMH): and for so long after it.
+    pub t_ih: u64,
+    /// tAC, most, with a CAS latency of 2: from an edge of the clock to the word that follows it.
+    pub t_ac_2: u64,
+    /// The same with a CAS latency of 3.
+    pub t_ac_3: u64,
+    /// tOH, least: the word is there for so long after the next edge.
+    pub t_oh: u64,
 }
 
 const BASE: DataSheet = DataSheet {
@@ -58,6 +68,11 @@ const BASE: DataSheet = DataSheet {
     t_ref: 64_000_000_000,
     power_up: 100_000_000,
     first_refreshes: 2,
+    t_is: 1_500,
+    t_ih: 800,
+    t_ac_2: 6_000,
+    t_ac_3: 5_400,
+    t_oh: 2_700,
 };
 
 impl DataSheet {
@@ -78,6 +93,7 @@ impl DataSheet {
         t_wr: 14_000,
         first_refreshes: 8,
         power_up: 200_000_000,
+        t_oh: 2_500,
         ..BASE
     };
 
@@ -97,6 +113,8 @@ impl DataSheet {
         t_rfc: 60_000,
         first_refreshes: 8,
         power_up: 200_000_000,
+        t_ac_3: 5_000,
+        t_oh: 3_000,
         ..BASE
     };
 }

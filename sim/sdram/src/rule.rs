@@ -45,6 +45,12 @@ pub enum Rule {
     MaskedRead,
     /// A burst is cut off.
     CutBurst,
+    /// Pins change too short before an edge of the clock (tIS).
+    Setup,
+    /// Pins change too soon after an edge of the clock (tIH).
+    Hold,
+    /// The clock has another period than it should.
+    Clock,
     /// The model does not know this: automatic precharge, BURST TERMINATE.
     Unknown,
 }

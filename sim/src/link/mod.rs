@@ -20,7 +20,8 @@ use crate::function::{CardMemory, Function, FunctionError, endpoint, windows};
 use crate::memory::signals::Master;
 use crate::memory::{Dram, ProtocolError};
 use crate::{Error, library};
-use memory::{HostPort, LocalMemory};
+use memory::HostPort;
+pub(crate) use memory::LocalMemory;
 pub use options::LinkOptions;
 use ports::{LinkPorts, Settings};
 

@@ -18,7 +18,7 @@ const FULL: usize = 1 << 14;
 /// Carries bytes between `line` and `device` until `stop` is true or the line has come to its end.
 ///
 /// # Errors
-/// The line does not work.
+/// The line does not work, or the device is broken ([`SerialDevice::broken`]).
 pub fn serve(
     line: &impl AsFd,
     device: &mut impl SerialDevice,
@@ -55,6 +55,9 @@ pub fn serve(
             let is_time = next.is_some_and(|next| began.elapsed() >= next);
             if count > 0 || is_time {
                 next = device.run(began.elapsed(), &piece[..count], &mut out);
+                if let Some(why) = device.broken() {
+                    return Err(io::Error::other(why));
+                }
             }
         }
         if !out.is_empty() {

@@ -15,11 +15,10 @@ use std::time::Duration;
 use isa::serial::{FLAG, FrameKind, WINDOW};
 
 use super::frame::{Frame, Spoiled};
+use super::options::SerialOptions;
 
-/// An acknowledgement is waited for this long at least beyond its mean time: schedulers and USB
-/// hold bytes back for some milliseconds.
-const SLACK: Duration = Duration::from_millis(20);
-/// And this long at most, so that a line that works again is used again.
+/// An acknowledgement is waited for this long at most, or as long as the rate of the line asks for,
+/// so that a line that works again is used again.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Parts of the longest silence after which each the other end is asked whether it is there.
 const PINGS: u32 = 4;
@@ -51,6 +50,8 @@ pub(super) enum Taken {
 pub(super) struct Link {
     /// Longest silence.
     silence: Duration,
+    /// An acknowledgement is waited for this long at least beyond its mean time.
+    slack: Duration,
     /// Frames that are not acknowledged, the oldest first.
     window: VecDeque<Sent>,
     /// Sequence number of the first of them, or of the next frame.
@@ -86,10 +87,11 @@ struct Sent {
 }
 
 impl Link {
-    /// A session that begins at `now`. `first_wait` is for the first acknowledgement.
-    pub(super) fn new(silence: Duration, first_wait: Duration, now: Duration) -> Self {
+    /// A session that begins at `now`.
+    pub(super) fn new(options: &SerialOptions, now: Duration) -> Self {
         Self {
-            silence,
+            silence: options.silence,
+            slack: options.slack(),
             window: VecDeque::with_capacity(WINDOW),
             base: 0,
             cursor: 0,
@@ -98,7 +100,7 @@ impl Link {
             nak_due: false,
             ack_due: false,
             round_trip: None,
-            wait: first_wait,
+            wait: options.first_wait(),
             last_heard: now,
             last_ping: now,
             last_progress: now,
@@ -172,7 +174,7 @@ impl Link {
     pub(super) fn poll(&mut self, now: Duration, out: &mut Vec<u8>) {
         if self.cursor > 0 && self.is_overdue(now) {
             self.cursor = 0;
-            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+            self.wait = (self.wait * 2).min(self.longest_wait());
         }
         if std::mem::take(&mut self.nak_due) {
             self.ack_due = false;
@@ -233,6 +235,10 @@ impl Link {
         oldest.is_some_and(|oldest| now >= oldest.at + self.wait)
     }
 
+    fn longest_wait(&self) -> Duration {
+        LONGEST_WAIT.max(self.slack * 2)
+    }
+
     fn next_ping(&self) -> Duration {
         self.last_heard.max(self.last_ping) + self.silence / PINGS
     }
@@ -267,7 +273,7 @@ impl Link {
         self.acknowledged += count as u64;
         self.last_progress = now;
         if let Some((mean, deviation)) = self.round_trip {
-            self.wait = (mean + (deviation * 4).max(SLACK)).min(LONGEST_WAIT);
+            self.wait = (mean + (deviation * 4).max(self.slack)).min(self.longest_wait());
         }
     }
 

@@ -8,6 +8,8 @@ use isa::serial::{DEFAULT_BAUD, MAX_PAYLOAD, WINDOW};
 const BITS: u64 = 10;
 /// Bytes of a frame at most, every byte stuffed.
 const FRAME_BYTES: u64 = 2 * (MAX_PAYLOAD as u64 + 8);
+/// What schedulers and USB hold bytes back for.
+const SLACK: Duration = Duration::from_millis(20);
 
 /// Settings of a [`super::SerialFunction`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,16 @@ impl SerialOptions {
     /// How long the first acknowledgement is waited for: beside what the system adds, a window of
     /// the longest frames may stand before it.
     pub(super) fn first_wait(&self) -> Duration {
-        Duration::from_millis(250) + self.time_of(WINDOW as u64 * FRAME_BYTES)
+        Duration::from_millis(250) + self.window_time()
+    }
+
+    /// How long an acknowledgement is waited for beyond the time that others took: what came before
+    /// may have been short, and stood alone on the line.
+    pub(super) fn slack(&self) -> Duration {
+        SLACK + self.window_time()
+    }
+
+    fn window_time(&self) -> Duration {
+        self.time_of(WINDOW as u64 * FRAME_BYTES)
     }
 }

@@ -136,7 +136,7 @@ impl Session {
                 noise: 0,
             },
             decoder: Decoder::default(),
-            link: Link::new(options.silence, options.first_wait(), now),
+            link: Link::new(&options, now),
             line: 0,
             requests: VecDeque::new(),
             asked: VecDeque::new(),
@@ -385,8 +385,7 @@ impl Session {
             [VERSION, line] if LINES.contains(&line) => {
                 self.line = usize::from(line / 4);
                 self.traffic.frames_repeated += self.link.repeated();
-                let (silence, wait) = (self.options.silence, self.options.first_wait());
-                self.link = Link::new(silence, wait, now);
+                self.link = Link::new(&self.options, now);
                 self.phase = Phase::Up;
             }
             [VERSION, line] => self.close(format!("the card claims lines of {line} bytes")),

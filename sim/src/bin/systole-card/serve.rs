@@ -11,7 +11,7 @@ use isa::config::Config;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use sim::serial::{self, SerialModel, Terminal};
+use sim::serial::{self, Terminal};
 use sim::server;
 
 use super::failure::{Failure, Result};
@@ -22,7 +22,8 @@ const EXAMPLES: &str = "\
 Examples:
   systole-card serve --socket /tmp/card.sock
   systole-card serve --socket /tmp/card.sock --functional --config 8x8 --queues 1 --json
-  systole-card serve --serial /tmp/card.tty --functional
+  systole-card serve --serial /tmp/card.tty --config 8x8
+  systole-card serve --serial /tmp/card.tty --config 4x4 --board ulx3s-85f
 
 For a virtual machine of QEMU, 10.1 or later, without the error interrupt, at which it would stop:
   systole-card serve --socket /tmp/card.sock --no-error-interrupt
@@ -41,7 +42,11 @@ at once.
 
 With --serial the card is at the end of a serial line instead, as one on a board without PCI
 Express: PATH becomes a link to a pseudo-terminal, which is used as a port is
-(`systole embed --device serial:/tmp/card.tty`).";
+(`systole embed --device serial:/tmp/card.tty`). Without --functional it is the RTL, to which a byte
+takes a cycle. With --board it is all of a board, simulated at the pins of its FPGA: the top that
+the bitstream is made of, with PLL and pads, the SDRAM, and the serial port bit by bit at 3,000,000
+bits a second. That takes 270 cycles a byte, so a real model would take hours; a product is for
+minutes.";
 
 /// Show a card to one client after the other, until the program is interrupted.
 #[derive(clap::Args)]
@@ -72,9 +77,9 @@ struct Way {
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Link to make to a pseudo-terminal, at whose end the card is. One of a server that is gone is
-    /// taken over. With --functional: the model of a line is not Verilated.
-    #[arg(long, value_name = "PATH", requires = "functional",
-        conflicts_with_all = ["no_error_interrupt", "slice"])]
+    /// taken over.
+    #[arg(long, value_name = "PATH",
+        conflicts_with_all = ["no_error_interrupt", "slice", "latency", "link_bytes"])]
     serial: Option<PathBuf>,
 }
 
@@ -116,7 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
             Ok(server::serve(&listener, card, &options, &stop)?)
         }
         (None, Some(path)) => {
-            let mut card = SerialModel::new(&config)?;
+            let mut card = args.card.open_serial(&config)?;
             let terminal = Terminal::at(path).map_err(|error| {
                 let path = path.display();
                 Failure::Socket(format!(

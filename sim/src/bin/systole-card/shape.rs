@@ -1,11 +1,24 @@
 //! Options that choose the card.
 
+use board::Ulx3s;
 use clap::Args;
-use isa::config::Config;
+use fpga::boards::Board;
+use fpga::tops::TopConfig;
+use isa::config::{Config, Datapaths};
 use sim::function::Function;
+use sim::memory::MemoryOptions;
+use sim::serial::{SerialBoard, SerialDevice, SerialModel, SerialRtl};
 use sim::{FunctionalCard, LinkOptions, RtlCard};
 
 use super::failure::{Failure, Result};
+
+/// Clock of a board: that of its bitstreams, unless another is asked for.
+const BOARD_MHZ: f64 = 80.0;
+/// What its card can do: the same.
+const BOARD_DATAPATHS: Datapaths = Datapaths {
+    packed_products: true,
+    ..Datapaths::DENSE
+};
 
 /// Which card, and how it is simulated.
 #[derive(Args, Clone, Debug)]
@@ -23,6 +36,12 @@ pub struct CardArgs {
     /// Run the functional model: the same bits, no clock, no counters, programs at once.
     #[arg(long)]
     functional: bool,
+    /// Simulate all of this board at the pins of its FPGA: ulx3s-85f. One queue, the memory of the
+    /// board, 80 MHz.
+    #[arg(long, conflicts_with_all = [
+        "socket", "functional", "queues", "memory_mib", "memory_latency",
+    ])]
+    board: Option<Board>,
     /// Cycles that host memory takes to answer the Verilated card (250: 1 us at 250 MHz).
     #[arg(long, value_name = "CYCLES", default_value_t = LinkOptions::default().root.latency)]
     latency: u32,
@@ -40,10 +59,13 @@ impl CardArgs {
     /// # Errors
     /// Says which option does not fit.
     pub fn config(&self) -> std::result::Result<Config, String> {
-        let config = Config {
-            queues: self.queues,
-            card_memory_mib: self.memory_mib,
-            ..self.config
+        let config = match self.top() {
+            Some(top) => top.shape(),
+            None => Config {
+                queues: self.queues,
+                card_memory_mib: self.memory_mib,
+                ..self.config
+            },
         };
         config.check().map_err(|error| error.to_string())?;
         Ok(config)
@@ -51,10 +73,44 @@ impl CardArgs {
 
     /// What simulates the card, in a word.
     pub fn kind(&self) -> &'static str {
-        match self.functional {
-            true => "functional",
-            false => "rtl",
+        match (self.functional, self.board) {
+            (true, _) => "functional",
+            (false, None) => "rtl",
+            (false, Some(_)) => "board",
         }
+    }
+
+    /// The top of the board, if there is one.
+    fn top(&self) -> Option<TopConfig> {
+        let Config { rows, cols, .. } = self.config;
+        self.board.map(|board| TopConfig {
+            board,
+            rows,
+            cols,
+            datapaths: BOARD_DATAPATHS,
+            mhz: BOARD_MHZ,
+        })
+    }
+
+    /// The card at the end of a serial line.
+    pub fn open_serial(&self, config: &Config) -> Result<Box<dyn SerialDevice>> {
+        if let Some(top) = self.top() {
+            let failed = |error: board::Error| Failure::Card(error.to_string());
+            let cache = sim::library::cache_folder()?;
+            tracing::info!("preparing the board; the first time this takes a minute");
+            let library = Ulx3s::library(&top, &cache).map_err(failed)?;
+            let options = board::Options::default();
+            let board = Ulx3s::new(&library, &top, &options).map_err(failed)?;
+            return Ok(Box::new(SerialBoard::new(board)));
+        }
+        if self.functional {
+            return Ok(Box::new(SerialModel::new(config)?));
+        }
+        let memory = MemoryOptions {
+            latency: self.memory_latency,
+            ..MemoryOptions::default()
+        };
+        Ok(Box::new(SerialRtl::open(config, &memory)?))
     }
 
     /// The card.

@@ -1,5 +1,6 @@
 //! The link against the card's end of it as `sim` has it, over a line that does what lines do.
 
+use isa::serial::MAX_PAYLOAD;
 use proptest::prelude::*;
 use sim::serial::CardLink;
 
@@ -84,6 +85,15 @@ fn message(number: usize) -> Vec<u8> {
     bytes
 }
 
+/// A link at the usual rate.
+fn new_link(silence: Duration) -> Link {
+    let options = SerialOptions {
+        silence,
+        ..SerialOptions::default()
+    };
+    Link::new(&options, Duration::ZERO)
+}
+
 /// Runs until `there` messages have come to the card and `back` to the host, and all of them are
 /// acknowledged.
 fn run(seed: u64, faults: Faults, there: usize, back: usize, silence: Duration) {
@@ -97,7 +107,7 @@ fn run(seed: u64, faults: Faults, there: usize, back: usize, silence: Duration) 
         payload: vec![1, 2, 3, 4],
     });
     assert!(card.take(&hello, Duration::ZERO));
-    let mut link = Link::new(silence, Duration::from_millis(250), Duration::ZERO);
+    let mut link = new_link(silence);
     let mut decoder = Decoder::default();
     let (mut to_card, mut to_host) = (Wire::default(), Wire::default());
     let (mut given, mut taken, mut posted, mut heard) = (0, 0, 0, 0);
@@ -163,6 +173,46 @@ fn run(seed: u64, faults: Faults, there: usize, back: usize, silence: Duration) 
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
+fn long_frames_on_a_slow_line_are_waited_for() {
+    let options = SerialOptions {
+        baud: 115_200,
+        ..SerialOptions::default()
+    };
+    let mut link = Link::new(&options, Duration::ZERO);
+    let mut now = Duration::ZERO;
+    let mut acknowledged = 0u8;
+    // Short messages alone teach a short time; then come the longest, a window of them at once.
+    for round in 0..30 {
+        let (count, bytes) = if round < 20 {
+            (1, 7)
+        } else {
+            (WINDOW, MAX_PAYLOAD)
+        };
+        for _ in 0..count {
+            link.send(vec![0; bytes], now);
+        }
+        for _ in 0..count {
+            // The line carries one frame after the other.
+            let end = now + options.time_of(bytes as u64 + 8);
+            while now < end {
+                link.poll(now, &mut Vec::new());
+                now += Duration::from_millis(1);
+            }
+            acknowledged = acknowledged.wrapping_add(1);
+            let frame = Frame {
+                kind: FrameKind::Ack,
+                sequence: 0,
+                acknowledges: acknowledged,
+                payload: Vec::new(),
+            };
+            assert_eq!(link.take(Ok(frame), now), Taken::Nothing);
+        }
+    }
+    assert_eq!(link.acknowledged(), 20 + 10 * WINDOW as u64);
+    assert_eq!(link.repeated(), 0, "nothing was lost");
+}
+
+#[test]
 fn a_good_line_repeats_nothing() {
     run(1, Faults::default(), 2000, 2000, Duration::from_secs(2));
 }
@@ -211,7 +261,7 @@ proptest! {
 #[test]
 fn silence_is_noticed_after_pings() {
     let silence = Duration::from_secs(2);
-    let mut link = Link::new(silence, Duration::from_millis(250), Duration::ZERO);
+    let mut link = new_link(silence);
     let mut now = Duration::ZERO;
     let mut pings = 0;
     while link.dead(now).is_none() {
@@ -228,7 +278,7 @@ fn silence_is_noticed_after_pings() {
 #[test]
 fn who_takes_nothing_is_noticed() {
     let silence = Duration::from_secs(2);
-    let mut link = Link::new(silence, Duration::from_millis(250), Duration::ZERO);
+    let mut link = new_link(silence);
     link.send(vec![1], Duration::ZERO);
     let mut now = Duration::ZERO;
     while link.dead(now).is_none() {
