@@ -9,6 +9,15 @@ use super::step::{Progress, must};
 use super::{FlowError, Tool, yosys};
 use crate::boards::Part;
 
+/// More weight on slow paths than the placer gives them by itself: a card leaves most of the chip
+/// empty, where short wires on the whole say little of the longest one.
+const PLACER: [&str; 4] = [
+    "--placer-heap-timingweight",
+    "40",
+    "--placer-heap-critexp",
+    "4",
+];
+
 fn config(seed: u32) -> String {
     format!("routed-{seed}.config")
 }
@@ -32,6 +41,7 @@ pub fn place(
     }
     command.args(["--json", yosys::NETLIST, "--lpf", "top.lpf"]);
     command.args(["--textcfg", &config(seed), "--router", "router2"]);
+    command.args(PLACER);
     place::place(&mut command, plan, seed, progress)
 }
 

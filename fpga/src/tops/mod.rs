@@ -36,6 +36,12 @@ const FASTEST_CAS_2: u32 = 100;
 /// Cycles that a light shows what lasts one: 50 ms at 80 MHz.
 const SHOWN: u64 = 4_000_000;
 
+/// Activations and weights that the card of a board holds. A quarter and a half of what cards have
+/// elsewhere: block memories stand in a few rows across the whole chip, and the more of them are
+/// taken, the longer are the ways to all of them, while a serial port is in no hurry.
+const ACTIVATION_BYTES: u32 = 32 << 10;
+const WEIGHT_BYTES: u32 = 32 << 10;
+
 /// What a top is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TopConfig {
@@ -79,8 +85,8 @@ pub enum TopError {
 }
 
 impl TopConfig {
-    /// The shape of the card in the top: its own memory is that of the board, and the one host at
-    /// the other end of a serial wire needs one queue.
+    /// The shape of the card in the top: its own memory is that of the board, the one host at the
+    /// other end of a serial wire needs one queue, and its buffers are small.
     pub fn shape(&self) -> Config {
         let shape = Config::with_array(self.rows, self.cols);
         let (queues, card_memory_mib) = match self.board {
@@ -89,6 +95,8 @@ impl TopConfig {
             Board::AcornCle215 => (shape.queues, acorn::MEMORY_MIB),
         };
         Config {
+            act_rows: ACTIVATION_BYTES / self.rows,
+            wgt_rows: WEIGHT_BYTES / (2 * self.cols),
             datapaths: self.datapaths,
             queues,
             card_memory_mib,

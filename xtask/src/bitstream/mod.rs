@@ -57,6 +57,9 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
+/// The clock for which the design that CI builds is placed and routed.
+const CHECKED_MHZ: f64 = 40.0;
+
 impl Arguments {
     /// A card for the ULX3S that is compared with what was recorded.
     pub fn checked(array: ArraySize) -> Self {
@@ -68,7 +71,7 @@ impl Arguments {
                 ..Datapaths::DENSE
             },
             seeds: 1,
-            freq: Some(80.0),
+            freq: Some(CHECKED_MHZ),
             tools: Source::Wheels,
             check: true,
             record: false,
