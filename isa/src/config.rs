@@ -31,6 +31,12 @@ impl Datapaths {
         packed_products: false,
     };
 
+    /// Dense int8 with two products a multiplier: what bitstreams have unless asked otherwise.
+    pub const DENSE_PACKED: Self = Self {
+        packed_products: true,
+        ..Self::DENSE
+    };
+
     /// Everything but packed products.
     pub const ALL: Self = Self {
         narrow: true,

@@ -49,15 +49,10 @@ pub fn for_link(config: &Config, words: usize, fst: bool) -> Result<Library, Err
 /// As [`for_config`].
 pub fn for_serial(config: &Config) -> Result<Library, Error> {
     config.check()?;
-    let emit = || {
-        let card = hdl::emit_serial_card(config, &hdl::SerialConfig::default());
-        let card = card.map_err(|error| error.to_string())?;
-        Ok(Rtl {
-            verilog: card.verilog(),
-            top: card.top,
-        })
-    };
-    prepare(config, false, None, emit)
+    let serial = hdl::SerialConfig::default();
+    prepare(config, false, None, || {
+        Rtl::of(hdl::emit_serial_card(config, &serial))
+    })
 }
 
 /// The model of a card that was synthesised: its netlist, with the models of all cells in it.

@@ -13,12 +13,26 @@ pub struct Rtl {
     pub verilog: String,
 }
 
+impl Rtl {
+    /// What was emitted.
+    ///
+    /// # Errors
+    /// Says what the emitter could not do.
+    pub fn of(card: Result<hdl::emit::Emitted, hdl::EmitCardError>) -> Result<Self, String> {
+        let card = card.map_err(|error| error.to_string())?;
+        Ok(Self {
+            verilog: card.verilog(),
+            top: card.top,
+        })
+    }
+}
+
 /// Emits the card of this shape.
 ///
 /// # Errors
 /// Says what the emitter could not do.
 pub fn emit(config: &Config) -> Result<Rtl, String> {
-    rtl(hdl::emit_card(config))
+    Rtl::of(hdl::emit_card(config))
 }
 
 /// Emits the card of this shape behind a PCIe endpoint whose beats have `words` doublewords.
@@ -30,13 +44,5 @@ pub fn emit_link(config: &Config, words: usize) -> Result<Rtl, String> {
         words,
         ..hdl::LinkConfig::default()
     };
-    rtl(hdl::emit_pcie_card(config, &link))
-}
-
-fn rtl(card: Result<hdl::emit::Emitted, hdl::EmitCardError>) -> Result<Rtl, String> {
-    let card = card.map_err(|error| error.to_string())?;
-    Ok(Rtl {
-        verilog: card.verilog(),
-        top: card.top,
-    })
+    Rtl::of(hdl::emit_pcie_card(config, &link))
 }

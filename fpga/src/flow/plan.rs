@@ -93,9 +93,14 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
             nextpnr, chipdb, ..
         } => artix7::place(nextpnr, chipdb, plan, seed, progress),
     };
-    let version = tools.nextpnr().version()?;
     let placed = search(plan.seeds, progress, &place);
-    let placed = placed.map_err(|error| explained(error, &hard, &version))?;
+    let placed = placed.map_err(|error| {
+        let nextpnr = versions
+            .iter()
+            .find(|(name, _)| name == tools.nextpnr().name);
+        let version = nextpnr.map_or("", |(_, version)| version);
+        explained(error, &hard, version)
+    })?;
     let best = &placed[0];
     step("nextpnr", best.time);
     if !best.timing.met() {

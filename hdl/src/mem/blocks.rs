@@ -48,9 +48,14 @@ impl Blocks {
         })
     }
 
+    /// Bits of a word of the narrower port.
+    fn narrow(self) -> usize {
+        self.write.min(self.read)
+    }
+
     /// Blocks of the memory.
     fn count(self) -> usize {
-        self.write.min(self.read) / self.share
+        self.narrow() / self.share
     }
 
     /// Bits of a block's port towards words of this many bits.
@@ -60,7 +65,7 @@ impl Blocks {
 
     /// The bits of a word of `word` bits that stand at the port of block `block`, lowest first.
     fn word_bits(self, block: usize, word: usize) -> impl Iterator<Item = usize> {
-        let narrow = self.write.min(self.read);
+        let narrow = self.narrow();
         (0..self.port(word)).map(move |bit| {
             let (part, within) = (bit / self.share, bit % self.share);
             part * narrow + block * self.share + within

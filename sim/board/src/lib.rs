@@ -19,6 +19,7 @@
 mod noise;
 mod options;
 mod pins;
+mod random;
 mod time;
 mod ulx3s;
 mod usb;

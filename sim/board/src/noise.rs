@@ -1,5 +1,7 @@
 //! What happens to a wire on its way.
 
+use crate::random;
+
 /// Turns the level of a wire around for short times that look random and are the same in every run.
 #[derive(Clone, Debug)]
 pub struct Noise {
@@ -25,11 +27,7 @@ impl Noise {
     }
 
     fn next(&mut self, from: u64) {
-        // Marsaglia's xorshift.
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.begin = from + (self.state >> 8) % (2 * self.every);
+        self.begin = from + (random::next(&mut self.state) >> 8) % (2 * self.every);
     }
 
     /// Whether the level is turned around at `now`; the times that are asked for grow.

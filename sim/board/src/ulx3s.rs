@@ -9,16 +9,13 @@ use verilate::{Design, Library, Model};
 
 use crate::pins::Ports;
 use crate::time::Time;
-use crate::{Options, Usb};
+use crate::{Options, Usb, random};
 
 const BENCH: &str = include_str!("bench.sv");
 const CELLS: [&str; 2] = [
     include_str!("../cells/ehxplll.sv"),
     include_str!("../cells/pads.sv"),
 ];
-
-/// Up to this many MHz tops use a CAS latency of 2, which decides how long an access takes.
-const FASTEST_CAS_2: f64 = 100.0;
 
 /// Why there is no board, or why it cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +68,7 @@ impl Ulx3s {
     /// # Errors
     /// There is no such top, or it cannot be built.
     pub fn library(top: &TopConfig, cache: &Path) -> Result<Library, Error> {
+        simulated(top.board)?;
         Self::library_of(top, emit_top(top)?, cache)
     }
 
@@ -79,9 +77,7 @@ impl Ulx3s {
     /// # Errors
     /// As [`Self::library`].
     pub fn library_of(top: &TopConfig, text: String, cache: &Path) -> Result<Library, Error> {
-        if top.board != Board::Ulx3s85f {
-            return Err(Error::Board(top.board));
-        }
+        simulated(top.board)?;
         let ticks = format!(
             "package ticks;\n  localparam integer EIGHTHS = {};\nendpackage\n",
             Time::eighths(&top.pll()?)
@@ -104,11 +100,10 @@ impl Ulx3s {
         let mut model = library.instantiate();
         let ports = Ports::find(&model)?;
         let time = Time::new(&pll);
-        let latency = if pll.mhz() <= FASTEST_CAS_2 { 2 } else { 3 };
-        let mut memory = WiredChip::new(options.sdram, time.period(), latency);
-        let mut junk = 0x9e37_79b9_7f4a_7c15;
+        let mut memory = WiredChip::new(options.sdram, time.period());
+        let mut state = 0x9e37_79b9_7f4a_7c15;
         // After power-up a memory holds anything.
-        memory.chip().fill(|| next(&mut junk) as u16);
+        memory.chip().fill(|| junk(&mut state));
         model.set(ports.to_card, 1);
         memory.set(0, false, &ports.sdram(&model));
         Ok(Self {
@@ -118,7 +113,7 @@ impl Ulx3s {
             memory,
             usb: Usb::new(options.baud, options.skew_ppm),
             pads: options.pads,
-            junk,
+            junk: state,
             driven: false,
         })
     }
@@ -146,7 +141,7 @@ impl Ulx3s {
         model.set(ports.to_card, self.usb.drive(now).into());
         let word = self.memory.word(now.saturating_sub(self.pads));
         if word.is_some() || !self.driven {
-            let level = word.unwrap_or_else(|| next(&mut self.junk) as u16);
+            let level = word.unwrap_or_else(|| junk(&mut self.junk));
             model.set(ports.chip_d, level.into());
         }
         model.set(ports.chip_drives, (word.is_some() || !self.driven).into());
@@ -204,10 +199,15 @@ impl Ulx3s {
     }
 }
 
-/// Marsaglia's xorshift.
-fn next(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state >> 16
+/// Only tops of a ULX3S are simulated.
+fn simulated(board: Board) -> Result<(), Error> {
+    match board {
+        Board::Ulx3s85f => Ok(()),
+        other => Err(Error::Board(other)),
+    }
+}
+
+/// Levels of the data pins that nobody can foresee.
+fn junk(state: &mut u64) -> u16 {
+    (random::next(state) >> 16) as u16
 }

@@ -128,6 +128,11 @@ impl Chip {
         *self = fresh;
     }
 
+    /// The CAS latency in cycles that the mode register holds, once it is loaded.
+    pub(crate) fn latency(&self) -> Option<u64> {
+        self.mode.map(|mode| mode.latency)
+    }
+
     /// What was done wrong, the first thousand of it.
     pub fn violations(&self) -> &[Violation] {
         &self.violations

@@ -19,7 +19,6 @@ pub struct WiredChip {
     chip: Chip,
     sheet: DataSheet,
     period: u64,
-    latency: u64,
     clock: bool,
     pins: Option<Pins>,
     /// When the pins changed last.
@@ -32,14 +31,12 @@ pub struct WiredChip {
 }
 
 impl WiredChip {
-    /// A chip that has just got power and expects a clock of this period in picoseconds. `latency`
-    /// is the CAS latency that it will be told, of which the time of an access depends.
-    pub fn new(sheet: DataSheet, period: u64, latency: u64) -> Self {
+    /// A chip that has just got power and expects a clock of this period in picoseconds.
+    pub fn new(sheet: DataSheet, period: u64) -> Self {
         Self {
             chip: Chip::new(sheet, period),
             sheet,
             period,
-            latency,
             clock: false,
             pins: None,
             changed: 0,
@@ -114,8 +111,8 @@ impl WiredChip {
             self.driven.pop_front();
         }
         let (word, begin, _) = *self.driven.front()?;
-        let access = match self.latency {
-            2 => self.sheet.t_ac_2,
+        let access = match self.chip.latency() {
+            Some(2) => self.sheet.t_ac_2,
             _ => self.sheet.t_ac_3,
         };
         (begin + access <= now).then_some(word)

@@ -15,7 +15,7 @@ struct Hand {
 
 impl Hand {
     fn new(lead: u64) -> Self {
-        let mut chip = WiredChip::new(DataSheet::MT48LC16M16A2_75, PERIOD, 2);
+        let mut chip = WiredChip::new(DataSheet::MT48LC16M16A2_75, PERIOD);
         let idle = Pins::new(Command::Nop, 0, 0);
         chip.set(0, false, &idle);
         chip.set(PERIOD, true, &idle);

@@ -3,8 +3,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use isa::config::Config;
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::{MemfdFlags, SealFlags};
+
+use crate::Error;
 
 /// Memory of a card as a file of this process, so that others can map it.
 ///
@@ -33,6 +36,17 @@ impl CardMemory {
         rustix::fs::fcntl_add_seals(&file, seals)?;
         let map = MmapOptions::new().len(len).map_raw(&file)?;
         Ok(Self { file, map })
+    }
+
+    /// The memory of a card of this shape, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::CardMemory`] where [`Self::new`] fails.
+    pub fn of(config: &Config) -> Result<Option<Self>, Error> {
+        match config.card_memory_mib {
+            0 => Ok(None),
+            mib => Self::new(mib).map(Some).map_err(Error::CardMemory),
+        }
     }
 
     /// Bytes.

@@ -38,10 +38,7 @@ impl FunctionalCard {
     /// A wrong configuration, or no room for the card's memory.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let model = QueueModel::new(*config)?;
-        let memory = match config.card_memory_mib {
-            0 => None,
-            mib => Some(Arc::new(CardMemory::new(mib).map_err(Error::CardMemory)?)),
-        };
+        let memory = CardMemory::of(config)?.map(Arc::new);
         let space = ConfigSpace::new(&endpoint(config)).map_err(Error::Endpoint)?;
         Ok(Self {
             model,

@@ -119,10 +119,7 @@ impl RtlCard {
         }
         let dram =
             Dram::new(options.memory.clone(), config.port_bytes as usize).map_err(Error::Memory)?;
-        let memory = match config.card_memory_mib {
-            0 => None,
-            mib => Some(Arc::new(CardMemory::new(mib).map_err(Error::CardMemory)?)),
-        };
+        let memory = CardMemory::of(config)?.map(Arc::new);
         let model = library.instantiate();
         let ports = LinkPorts::new(&model, config, options.root.words)?;
         let mut card = Self {

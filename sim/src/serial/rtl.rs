@@ -71,10 +71,7 @@ impl SerialRtl {
     ) -> Result<Self, Error> {
         config.check()?;
         let dram = Dram::new(options.clone(), config.port_bytes as usize).map_err(Error::Memory)?;
-        let memory = match config.card_memory_mib {
-            0 => None,
-            mib => Some(CardMemory::new(mib).map_err(Error::CardMemory)?),
-        };
+        let memory = CardMemory::of(config)?;
         let mut model = library.instantiate();
         let pin = |port, width| find(&model, port, width);
         let (reset, tx_ready) = (pin("reset", 1)?, pin("tx_ready", 1)?);

@@ -21,15 +21,12 @@ use verilate::Library;
 /// Light that is on in reset.
 pub const RESET: u8 = 1 << 7;
 
-/// The small bitstream that is recorded, whose model is built in a minute.
+/// The small card whose bitstream is recorded. Its model is built in a minute.
 pub const TOP: TopConfig = TopConfig {
     board: Board::Ulx3s85f,
     rows: 4,
     cols: 4,
-    datapaths: Datapaths {
-        packed_products: true,
-        ..Datapaths::DENSE
-    },
+    datapaths: Datapaths::DENSE_PACKED,
     mhz: 80.0,
 };
 

@@ -31,7 +31,7 @@ pub struct Arguments {
     array: ArraySize,
     /// What the card can do beside dense int8: `dense`, `all`, or some of narrow, groups, two-four,
     /// blocks and packed, with commas between them.
-    #[arg(long, value_name = "LIST", default_value = "packed")]
+    #[arg(long, value_name = "LIST", default_value_t = Datapaths::DENSE_PACKED)]
     datapaths: Datapaths,
     /// Place and route with so many seeds, as many at once as there are cores, and keep the best.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -66,10 +66,7 @@ impl Arguments {
         Self {
             board: Board::Ulx3s85f,
             array,
-            datapaths: Datapaths {
-                packed_products: true,
-                ..Datapaths::DENSE
-            },
+            datapaths: Datapaths::DENSE_PACKED,
             seeds: 1,
             freq: Some(CHECKED_MHZ),
             tools: Source::Wheels,
@@ -212,6 +209,7 @@ mod tests {
             assert!(matches!(error, FlowError::Latches(_)), "{error}");
         }
     }
+
     /// Synthesis takes the whole top with the hard block of PCI Express, place and route does not,
     /// and the error says so. Runs for many minutes, so it belongs to the long tier.
     #[test]

@@ -12,14 +12,6 @@ use sim::{FunctionalCard, LinkOptions, RtlCard};
 
 use super::failure::{Failure, Result};
 
-/// Clock of a board: that of its bitstreams, unless another is asked for.
-const BOARD_MHZ: f64 = 80.0;
-/// What its card can do: the same.
-const BOARD_DATAPATHS: Datapaths = Datapaths {
-    packed_products: true,
-    ..Datapaths::DENSE
-};
-
 /// Which card, and how it is simulated.
 #[derive(Args, Clone, Debug)]
 pub struct CardArgs {
@@ -80,15 +72,15 @@ impl CardArgs {
         }
     }
 
-    /// The top of the board, if there is one.
+    /// The top of the board, if there is one: that of its bitstream, unless another is asked for.
     fn top(&self) -> Option<TopConfig> {
         let Config { rows, cols, .. } = self.config;
         self.board.map(|board| TopConfig {
             board,
             rows,
             cols,
-            datapaths: BOARD_DATAPATHS,
-            mhz: BOARD_MHZ,
+            datapaths: Datapaths::DENSE_PACKED,
+            mhz: board.card_mhz(),
         })
     }
 
