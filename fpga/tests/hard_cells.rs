@@ -48,6 +48,7 @@ fn built(cells: &Value, folder: &Path) -> FlowError {
         top: TOP.into(),
         mhz: 62.5,
         seeds: 1,
+        named: true,
         folder: folder.into(),
     };
     build(&plan, &tools, &|_| {}).unwrap_err()

@@ -3,7 +3,7 @@
 // Assumed: the record stands still. The multipliers are cut out, since products are beyond a SAT
 // solver: each gives any number, which stands still too; hdl/tests/check.rs compares their products
 // with plain Rust.
-// Proved, from the third cycle on, of a command without an error: a LOAD ends within its buffer; a
+// Proved, from the fifth cycle on, of a command without an error: a LOAD ends within its buffer; a
 // GEMM reads activations and weights and writes accumulators within theirs; a STORE reads
 // accumulators, column parameters and row scales within theirs; addresses are whole lines below the
 // reserved bits; nothing has size 0. Of a submission that is not bad: its program is not empty,
@@ -57,7 +57,7 @@ module proof (
 
   logic [511:0] record, last;
   logic [63:0] products;
-  logic [1:0] cycles;
+  logic [2:0] cycles;
   logic [31:0] load_product, gemm_product;  // inside: dut.load_product_q dut.gemm_product_q
   assign record = {
     word_15, word_14, word_13, word_12, word_11, word_10, word_9, word_8, word_7, word_6, word_5,
@@ -67,7 +67,7 @@ module proof (
   always @(posedge clock) begin
     last <= record;
     products <= {load_product, gemm_product};
-    if (cycles != 3) cycles <= cycles + 1;
+    if (cycles != 5) cycles <= cycles + 1;
   end
 
   logic [34:0] load_end, lines, act_end, wgt_end, gemm_acc_end, store_acc_end, scales_end;
@@ -88,8 +88,8 @@ module proof (
 
   always_comb begin
     if (cycles != 0) assume (record == last);
-    if (cycles > 1) assume (products == {load_product, gemm_product});
-    if (cycles == 3 && error == 0) begin
+    if (cycles > 2) assume (products == {load_product, gemm_product});
+    if (cycles == 5 && error == 0) begin
       assert (is_load + is_gemm + is_store == 1);
       if (is_load) begin
         assert (load_end <= lines && load_buffer < 4);
@@ -109,7 +109,7 @@ module proof (
         assert (store_dst[63:56] == 0 && store_dst[3:0] == 0);
       end
     end
-    if (cycles == 3 && !submission_bad) begin
+    if (cycles == 5 && !submission_bad) begin
       assert (submission_commands != 0);
       assert (submission_program[63:56] == 0 && submission_program[5:0] == 0);
     end

@@ -25,7 +25,8 @@ module proof (
     .h_bready, .l_arvalid, .l_rready, .l_awvalid, .l_wvalid, .l_bready
   );
 
-  logic [6:0] r_head, r_tail, w_head, w_tail;  // inside: dut.reads.head dut.reads.tail dut.writes.head dut.writes.tail
+  logic [6:0] r_head, r_tail, w_head, w_tail;  // inside: dut.reads.held.head dut.reads.held.tail dut.writes.held.head dut.writes.held.tail
+  logic r_shown, w_shown;  // inside: dut.reads.shown_q dut.writes.shown_q
 
   logic to_side, to_local;  // inside: dut.sending_q dut.sending_local_q
 
@@ -56,6 +57,7 @@ module proof (
     assert (!m_rvalid || reads != 0);
     assert (!m_bvalid || writes != 0);
     assert (reads <= 64 && writes <= 64);
+    assert ((!r_shown || reads != 0) && (!w_shown || writes != 0));
     assert (h_wvalid == (m_wvalid && sending && !local_side));
     assert (l_wvalid == (m_wvalid && sending && local_side));
     // What makes it inductive.

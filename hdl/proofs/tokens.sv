@@ -1,11 +1,12 @@
 // Tokens: sixteen counters and three engines.
 //
-// Assumed: nothing.
+// Assumed: what an engine wants, with its tokens, stays until it starts; so does that it is ready.
 // Proved: at most one engine starts in a cycle; one starts only if it has a command, is ready and
-// every token that it takes has a count; LOAD before GEMM before STORE; who may start does, in the
-// same cycle, unless one of higher rank does; an engine is called blocked exactly when it has a
-// command and lacks a token. Each counter is what was given less what was taken, never below 0; when
-// one would pass 255, `overflow` tells so in the next cycle.
+// every token that it takes has a count in that very cycle; LOAD before GEMM before STORE; an engine
+// that lacks no token while none starts is chosen in the next cycle, unless one of higher rank is,
+// and starts in the one after; an engine is called blocked, a cycle late, exactly when it has a
+// command and lacks a token. Each counter is what was given, a cycle late, less what was taken, never
+// below 0; when one would pass 255, `overflow` tells so three cycles after the giving.
 module proof (
   input logic clock,
   input logic reset,
@@ -20,13 +21,21 @@ module proof (
   logic [15:0] overflow_index;
   tokens dut (.*);
 
-  // Sixteen counts of its own.
+  // Sixteen counts of its own. What is given counts a cycle later.
+  logic [15:0] given_load, given_gemm, given_store;
+  initial {given_load, given_gemm, given_store} = 0;
+  always @(posedge clock) begin
+    given_load <= gives_load & {16{done_load && !reset}};
+    given_gemm <= gives_gemm & {16{done_gemm && !reset}};
+    given_store <= gives_store & {16{done_store && !reset}};
+  end
   logic [127:0] counts;
   logic [15:0] empty;
   logic [15:0] taken;
   logic [15:0] overflowed, overflows;
+  logic told;
   integer i;
-  initial {counts, overflowed} = 0;
+  initial {counts, overflowed, told} = 0;
   assign taken = {16{start_load}} & takes_load | {16{start_gemm}} & takes_gemm
     | {16{start_store}} & takes_store;
   function automatic [9:0] sum(input [7:0] count, input load, input gemm, input store, input take);
@@ -36,17 +45,56 @@ module proof (
     overflows = 0;
     for (i = 0; i < 16; i = i + 1) begin
       empty[i] = counts[8*i +: 8] == 0;
-      overflows[i] = sum(counts[8*i +: 8], done_load & gives_load[i], done_gemm & gives_gemm[i],
-        done_store & gives_store[i], taken[i]) > 255;
+      overflows[i] = sum(counts[8*i +: 8], given_load[i], given_gemm[i],
+        given_store[i], taken[i]) > 255;
     end
   end
   always @(posedge clock) begin
     for (int j = 0; j < 16; j = j + 1)
-      counts[8*j +: 8] <= sum(counts[8*j +: 8], done_load & gives_load[j],
-        done_gemm & gives_gemm[j], done_store & gives_store[j], taken[j]);
+      counts[8*j +: 8] <= sum(counts[8*j +: 8], given_load[j],
+        given_gemm[j], given_store[j], taken[j]);
     overflowed <= overflows;
-    if (reset) {counts, overflowed} <= 0;
+    told <= overflowed != 0;
+    if (reset) {counts, overflowed, told} <= 0;
   end
+
+  // The two cycles before a start, and what the engines said in the cycle before.
+  logic [2:0] want, ready, lacks, start, fits, go, waits;  // bits: STORE, GEMM, LOAD
+  logic [2:0] want_before, ready_before, start_before;
+  logic [47:0] takes, takes_before;
+  logic began;
+  initial {fits, start_before, waits, began} = 0;
+  assign want = {want_store, want_gemm, want_load};
+  assign ready = {ready_store, ready_gemm, ready_load};
+  assign takes = {takes_store, takes_gemm, takes_load};
+  assign start = {start_store, start_gemm, start_load};
+  assign lacks = {
+    (takes_store & empty) != 0, (takes_gemm & empty) != 0, (takes_load & empty) != 0
+  };
+  always_comb begin
+    go = fits & ready;
+    if (go[0]) go[2:1] = 0;
+    if (go[1]) go[2] = 0;
+  end
+  logic [2:0] chosen;
+  initial chosen = 0;
+  always @(posedge clock) begin
+    fits <= want & ~lacks & ~{3{(go != 0) || (start != 0) || reset}};
+    chosen <= reset ? 0 : go;
+    waits <= want & lacks;
+    want_before <= want;
+    ready_before <= ready;
+    start_before <= start;
+    takes_before <= takes;
+    began <= !reset;
+  end
+  always_comb
+    for (int j = 0; j < 3; j = j + 1)
+      if (began && !start_before[j]) begin
+        assume (!want_before[j]
+          || (want[j] && takes[16*j +: 16] == takes_before[16*j +: 16]));
+        assume (!ready_before[j] || ready[j]);
+      end
 
   logic [7:0] count_0, count_1, count_2, count_3;  // inside: dut.token_0.count_q dut.token_1.count_q dut.token_2.count_q dut.token_3.count_q
   logic [7:0] count_4, count_5, count_6, count_7;  // inside: dut.token_4.count_q dut.token_5.count_q dut.token_6.count_q dut.token_7.count_q
@@ -82,21 +130,30 @@ module proof (
     over_3, over_2, over_1, over_0
   };
 
+  logic [2:0] fits_q, waits_q;
+  logic fits_0, fits_1, fits_2;  // inside: dut.fits_load_q dut.fits_gemm_q dut.fits_store_q
+  logic waits_0, waits_1, waits_2;  // inside: dut.waits_load_q dut.waits_gemm_q dut.waits_store_q
+  logic told_q;  // inside: dut.told_q
+  logic [15:0] gave_load, gave_gemm, gave_store;  // inside: dut.gave_load_q dut.gave_gemm_q dut.gave_store_q
+  assign fits_q = {fits_2, fits_1, fits_0};
+  assign waits_q = {waits_2, waits_1, waits_0};
+
   always_comb begin
     assert (start_load + start_gemm + start_store <= 1);
-    if (start_load) assert (want_load && ready_load);
-    if (start_gemm) assert (want_gemm && ready_gemm);
-    if (start_store) assert (want_store && ready_store);
+    assert ((start & ~want) == 0);
+    assert ((start & ~ready) == 0);
+    assert ((start & lacks) == 0);
     assert ((taken & empty) == 0);
-    assert (blocked_load == (want_load && (takes_load & empty) != 0));
-    assert (blocked_gemm == (want_gemm && (takes_gemm & empty) != 0));
-    assert (blocked_store == (want_store && (takes_store & empty) != 0));
-    assert (start_load == (want_load && ready_load && !blocked_load));
-    assert (start_gemm == (want_gemm && ready_gemm && !blocked_gemm && !start_load));
-    assert (start_store
-      == (want_store && ready_store && !blocked_store && !start_load && !start_gemm));
-    assert (overflow == (overflowed != 0));
+    assert (start == chosen);
+    assert ({blocked_store, blocked_gemm, blocked_load} == waits);
+    assert (overflow == told);
     // What makes it inductive.
+    assert (fits == 0 || start == 0);
+    assert ((fits & (~want | lacks)) == 0);
+    assert (fits == fits_q);
+    assert (waits == waits_q);
+    assert (told == told_q);
+    assert ({given_load, given_gemm, given_store} == {gave_load, gave_gemm, gave_store});
     assert (counts == count);
     assert (some == ~empty);
     assert (over == overflowed);

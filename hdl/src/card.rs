@@ -12,8 +12,31 @@ use crate::engine::{
     ActLanes, GemmEngine, GemmEntry, LoadEngine, LoadEntry, StoreEngine, StoreEntry,
 };
 use crate::front::{Answer, Check, Control, Counters, Fault, Fetch, Queues, Registers, Tokens};
-use crate::mem::{Accumulators, Buffer, Fifo};
+use crate::mem::{Accumulators, Buffer, LineSlice, ShownFifo};
 use crate::weights::Unpack;
+
+/// A burst that is written.
+#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
+struct WriteBurst {
+    line: Bits<53>,
+    lines: Bits<8>,
+}
+
+/// An answer to a write.
+#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
+struct WriteAnswer {
+    resp: Bits<2>,
+    user: Bits<3>,
+}
+
+/// What comes with a line that was read.
+#[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
+struct LineMark {
+    fetch: Bit,
+    resp: Bits<2>,
+    user: Bits<3>,
+    last: Bit,
+}
 
 /// A burst that waits for memory.
 #[derive(Copy, Clone, PartialEq, Debug, Default, LogicStruct)]
@@ -138,12 +161,20 @@ pub struct Card {
     check: Check,
     tokens: Tokens,
     answer: Answer,
-    load_queue: Fifo<LoadEntry>,
-    gemm_queue: Fifo<GemmEntry>,
-    store_queue: Fifo<StoreEntry>,
+    load_queue: ShownFifo<LoadEntry>,
+    gemm_queue: ShownFifo<GemmEntry>,
+    store_queue: ShownFifo<StoreEntry>,
     load: LoadEngine,
     gemm: GemmEngine,
     store: StoreEngine,
+    // What memory answers, a cycle late: its port is far from those who wait.
+    read: Vec<DFF<Bits<32>>>,
+    read_valid: DFF<Bit>,
+    read_mark: DFF<LineMark>,
+    read_mark_next: Signal<Local, LineMark>,
+    answer_valid: DFF<Bit>,
+    answer_mark: DFF<WriteAnswer>,
+    answer_mark_next: Signal<Local, WriteAnswer>,
     // What LOAD writes in this cycle.
     fill: Vec<DFF<Bits<32>>>,
     fill_line: DFF<Bits<24>>,
@@ -168,21 +199,27 @@ pub struct Card {
     hold: DFF<Bits<8>>,
     hold_cycles: Constant<Bits<8>>,
     at_rest: Signal<Local, Bit>,
-    reset_done: Signal<Local, Bit>,
-    restart: Signal<Local, Bit>,
+    port_quiet: Signal<Local, Bit>,
     engines_idle: Signal<Local, Bit>,
     queues_empty: Signal<Local, Bit>,
     read_line: Signal<Local, Bit>,
     read_fault: Fault,
     write_fault: Fault,
     read_end: Signal<Local, Bit>,
-    answer_end: Signal<Local, Bit>,
     ar_taken: Signal<Local, Bit>,
-    aw_line: Signal<Local, Bits<53>>,
-    aw_lines: Signal<Local, Bits<8>>,
-    aw_valid: Signal<Local, Bit>,
-    w_valid: Signal<Local, Bit>,
+    aw_valid: DFF<Bit>,
+    aw: DFF<WriteBurst>,
+    aw_free: Signal<Local, Bit>,
+    aw_next: Signal<Local, WriteBurst>,
+    w: LineSlice,
     w_taken: Signal<Local, Bit>,
+    ar_began: DFF<Bit>,
+    aw_began: DFF<Bit>,
+    // Reach all of the card, so each stands in a register.
+    rested: DFF<Bit>,
+    restarts: DFF<Bit>,
+    clears: DFF<Bit>,
+    moved: DFF<Bit>,
     aw_taken: Signal<Local, Bit>,
     answer_lines: Constant<Bits<8>>,
     lowest: Signal<Local, Bits<16>>,
@@ -273,12 +310,19 @@ impl Card {
             check: Check::new(shape),
             tokens: Default::default(),
             answer: Answer::new(port),
-            load_queue: Fifo::new(ENGINE_QUEUE),
-            gemm_queue: Fifo::new(ENGINE_QUEUE),
-            store_queue: Fifo::new(ENGINE_QUEUE),
+            load_queue: ShownFifo::new(ENGINE_QUEUE),
+            gemm_queue: ShownFifo::new(ENGINE_QUEUE),
+            store_queue: ShownFifo::new(ENGINE_QUEUE),
             load: LoadEngine::new(port),
             gemm: GemmEngine::new(rows, cols, datapaths, Mesh::latency(rows, cols, kind)),
             store: StoreEngine::new(cols, port),
+            read: (0..port / 4).map(|_| DFF::default()).collect(),
+            read_valid: Default::default(),
+            read_mark: Default::default(),
+            read_mark_next: Default::default(),
+            answer_valid: Default::default(),
+            answer_mark: Default::default(),
+            answer_mark_next: Default::default(),
             fill: (0..port / 4).map(|_| DFF::default()).collect(),
             fill_line: Default::default(),
             fill_activations: Default::default(),
@@ -304,21 +348,26 @@ impl Card {
             hold: Default::default(),
             hold_cycles: Constant::new(u64::from(regs::RESET_HOLD_CYCLES).into()),
             at_rest: Default::default(),
-            reset_done: Default::default(),
-            restart: Default::default(),
+            port_quiet: Default::default(),
             engines_idle: Default::default(),
             queues_empty: Default::default(),
             read_line: Default::default(),
             read_fault: Default::default(),
             write_fault: Default::default(),
             read_end: Default::default(),
-            answer_end: Default::default(),
             ar_taken: Default::default(),
-            aw_line: Default::default(),
-            aw_lines: Default::default(),
             aw_valid: Default::default(),
-            w_valid: Default::default(),
+            aw: Default::default(),
+            aw_free: Default::default(),
+            aw_next: Default::default(),
+            w: LineSlice::new(port / 4),
             w_taken: Default::default(),
+            ar_began: Default::default(),
+            aw_began: Default::default(),
+            rested: Default::default(),
+            restarts: Default::default(),
+            clears: Default::default(),
+            moved: Default::default(),
             aw_taken: Default::default(),
             answer_lines: Constant::new((isa::queue::COMPLETION_BYTES as u64 / port as u64).into()),
             lowest: Default::default(),
@@ -352,9 +401,21 @@ impl Logic for Card {
             clock,
             ar_valid,
             ar,
+            ar_began,
+            aw_valid,
+            aw,
+            aw_began,
             reads,
             writes,
             hold,
+            rested,
+            restarts,
+            clears,
+            read_valid,
+            read_mark,
+            answer_valid,
+            answer_mark,
+            moved,
             fill_activations,
             fill_weights,
             fill_columns,
@@ -384,46 +445,58 @@ impl Logic for Card {
 
         self.engines_idle.next =
             self.load.idle.val() & self.gemm.idle.val() & self.store.idle.val();
-        self.queues_empty.next = (!self.load_queue.valid.val())
-            & (!self.gemm_queue.valid.val())
-            & (!self.store_queue.valid.val());
+        self.queues_empty.next = (!self.load_queue.occupied.val())
+            & (!self.gemm_queue.occupied.val())
+            & (!self.store_queue.occupied.val());
         self.control.engines_idle.next = self.engines_idle.val();
         self.control.queues_empty.next = self.queues_empty.val();
 
-        // Resets. The pin takes effect at once, and what the pipelines hold runs out before the
-        // engines work again. The register waits until nothing is under way: a burst that was
-        // begun must end.
+        // Resets. The pin takes effect at once at the memory port and a cycle later behind it, and
+        // what the pipelines hold runs out before the engines work again. The register waits until
+        // nothing is under way: a burst that was begun must end.
         if self.hold.q.val() != 0 {
             self.hold.d.next = self.hold.q.val() - 1;
         }
         if self.reset.val() {
             self.hold.d.next = self.hold_cycles.val();
         }
+        self.port_quiet.next = (self.reads.q.val() == 0)
+            & (self.writes.q.val() == 0)
+            & (!self.ar_valid.q.val())
+            & (!self.ar_began.q.val())
+            & (!self.read_valid.q.val())
+            & (!self.aw_valid.q.val())
+            & (!self.aw_began.q.val())
+            & (!self.w.valid.val())
+            & (!self.answer_valid.q.val());
         self.at_rest.next = (!self.control.busy.val())
             & self.fetch.idle.val()
             & self.engines_idle.val()
             & self.queues_empty.val()
-            & (self.reads.q.val() == 0)
-            & (self.writes.q.val() == 0)
-            & (!self.ar_valid.q.val())
+            & self.port_quiet.val()
             & (self.hold.q.val() == 0);
-        self.reset_done.next = self.registers.soft_reset.val() & self.at_rest.val();
-        self.restart.next = self.reset.val() | (self.hold.q.val() != 0) | self.reset_done.val();
+        self.rested.d.next =
+            self.registers.soft_reset.val() & self.at_rest.val() & (!self.rested.q.val());
+        self.restarts.d.next = self.reset.val() | (self.hold.q.val() != 0) | self.rested.q.val();
+        self.clears.d.next = self.reset.val()
+            | (self.hold.q.val() != 0)
+            | self.rested.q.val()
+            | self.control.clear.val();
         self.registers.reset.next = self.reset.val();
-        self.registers.reset_done.next = self.reset_done.val();
+        self.registers.reset_done.next = self.rested.q.val();
         self.control.stop.next = self.registers.soft_reset.val();
         self.control.give_up.next = self.queues.give_up.val();
-        self.queues.reset.next = self.restart.val();
-        self.control.reset.next = self.restart.val();
-        self.fetch.reset.next = self.restart.val();
-        self.answer.reset.next = self.restart.val();
-        self.load.reset.next = self.restart.val();
-        self.gemm.reset.next = self.restart.val();
-        self.store.reset.next = self.restart.val();
-        self.tokens.reset.next = self.restart.val() | self.control.clear.val();
-        self.load_queue.reset.next = self.restart.val() | self.control.clear.val();
-        self.gemm_queue.reset.next = self.restart.val() | self.control.clear.val();
-        self.store_queue.reset.next = self.restart.val() | self.control.clear.val();
+        self.queues.reset.next = self.restarts.q.val();
+        self.control.reset.next = self.restarts.q.val();
+        self.fetch.reset.next = self.restarts.q.val();
+        self.answer.reset.next = self.restarts.q.val();
+        self.load.reset.next = self.restarts.q.val();
+        self.gemm.reset.next = self.restarts.q.val();
+        self.store.reset.next = self.restarts.q.val();
+        self.tokens.reset.next = self.clears.q.val();
+        self.load_queue.reset.next = self.clears.q.val();
+        self.gemm_queue.reset.next = self.clears.q.val();
+        self.store_queue.reset.next = self.clears.q.val();
 
         // Registers.
         self.registers.write.next = self.reg_write.val();
@@ -443,9 +516,8 @@ impl Logic for Card {
             & (!self.control.fatal.val()))
             | self.registers.soft_reset.val()
             | (self.hold.q.val() != 0)
-            | (self.reads.q.val() != 0)
-            | (self.writes.q.val() != 0)
-            | self.ar_valid.q.val();
+            | self.restarts.q.val()
+            | (!self.port_quiet.val());
 
         // Queues.
         for i in 0..self._queues {
@@ -476,9 +548,10 @@ impl Logic for Card {
         self.queues.failing.next = self.control.failing.val();
         self.queues.failure.next = self.control.failure.val();
 
-        // Memory reads: the front end goes first; what is offered stays until it is taken.
+        // Memory reads: the front end goes first; what is offered stays until it is taken. A cutter
+        // needs two cycles for a burst, so none waits for the cycle between two of them.
         self.ar_taken.next = self.ar_valid.q.val() & self.m_arready.val();
-        self.ar_free.next = (!self.ar_valid.q.val()) | self.m_arready.val();
+        self.ar_free.next = !self.ar_valid.q.val();
         self.fetch.ar_ready.next = self.ar_free.val();
         self.load.ar_ready.next = self.ar_free.val() & (!self.fetch.ar_valid.val());
         self.ar_next.next.line = self.load.ar_line.val();
@@ -491,7 +564,10 @@ impl Logic for Card {
         if self.ar_free.val() {
             self.ar_valid.d.next = self.fetch.ar_valid.val() | self.load.ar_valid.val();
             self.ar.d.next = self.ar_next.val();
+        } else if self.m_arready.val() {
+            self.ar_valid.d.next = false;
         }
+        self.ar_began.d.next = self.ar_taken.val();
         self.m_arvalid.next = self.ar_valid.q.val();
         for k in self._port_bits..self._port_bits_end {
             self.m_araddr.next = bit_cast::<64, 53>(self.ar.q.val().line) << k;
@@ -502,18 +578,26 @@ impl Logic for Card {
             self.m_arid.next = 1.into();
         }
         self.m_rready.next = true;
-        self.read_line.next = self.m_rvalid.val();
-        self.read_fault.answer.next = self.m_rresp.val();
-        self.read_fault.cause.next = self.m_ruser.val();
-        self.read_end.next = self.m_rvalid.val() & self.m_rlast.val();
-        self.fetch.r_valid.next = self.read_line.val() & (self.m_rid.val() == 1);
+        self.read_valid.d.next = self.m_rvalid.val();
+        self.read_mark_next.next.fetch = self.m_rid.val() == 1;
+        self.read_mark_next.next.resp = self.m_rresp.val();
+        self.read_mark_next.next.user = self.m_ruser.val();
+        self.read_mark_next.next.last = self.m_rlast.val();
+        self.read_mark.d.next = self.read_mark_next.val();
+        self.read_line.next = self.read_valid.q.val();
+        self.read_fault.answer.next = self.read_mark.q.val().resp;
+        self.read_fault.cause.next = self.read_mark.q.val().user;
+        self.read_end.next = self.read_valid.q.val() & self.read_mark.q.val().last;
+        self.fetch.r_valid.next = self.read_line.val() & self.read_mark.q.val().fetch;
         self.fetch.r_fault.next = self.read_fault.fault.val();
-        self.load.r_valid.next = self.read_line.val() & (self.m_rid.val() == 0);
+        self.load.r_valid.next = self.read_line.val() & (!self.read_mark.q.val().fetch);
         self.load.r_fault.next = self.read_fault.fault.val();
         for i in 0..self._words {
-            self.fetch.r_data[i].next = self.m_rdata[i].val();
+            self.read[i].clock.next = self.clock.val();
+            self.read[i].d.next = self.m_rdata[i].val();
+            self.fetch.r_data[i].next = self.read[i].q.val();
             self.fill[i].clock.next = self.clock.val();
-            self.fill[i].d.next = self.m_rdata[i].val();
+            self.fill[i].d.next = self.read[i].q.val();
             self.activations.write_data[i].next = self.fill[i].q.val();
             self.weights.write_data[i].next = self.fill[i].q.val();
             self.columns.write_data[i].next = self.fill[i].q.val();
@@ -521,63 +605,84 @@ impl Logic for Card {
         }
 
         // Memory writes: a completion is written only while STORE is idle.
-        self.aw_line.next = self.store.aw_line.val();
-        self.aw_lines.next = self.store.aw_lines.val();
+        self.aw_free.next = !self.aw_valid.q.val();
+        self.aw_taken.next = self.aw_valid.q.val() & self.m_awready.val();
+        self.aw_next.next.line = self.store.aw_line.val();
+        self.aw_next.next.lines = self.store.aw_lines.val();
         if self.answer.aw_valid.val() {
-            self.aw_line.next = self.queues.answer_line.val();
-            self.aw_lines.next = self.answer_lines.val();
+            self.aw_next.next.line = self.queues.answer_line.val();
+            self.aw_next.next.lines = self.answer_lines.val();
         }
+        if self.aw_free.val() {
+            self.aw_valid.d.next = self.store.aw_valid.val() | self.answer.aw_valid.val();
+            self.aw.d.next = self.aw_next.val();
+        } else if self.m_awready.val() {
+            self.aw_valid.d.next = false;
+        }
+        self.aw_began.d.next = self.aw_taken.val();
         for k in self._port_bits..self._port_bits_end {
-            self.m_awaddr.next = bit_cast::<64, 53>(self.aw_line.val()) << k;
+            self.m_awaddr.next = bit_cast::<64, 53>(self.aw.q.val().line) << k;
         }
-        self.aw_valid.next = self.store.aw_valid.val() | self.answer.aw_valid.val();
-        self.m_awvalid.next = self.aw_valid.val();
-        self.m_awlen.next = self.aw_lines.val() - 1;
+        self.m_awvalid.next = self.aw_valid.q.val();
+        self.m_awlen.next = self.aw.q.val().lines - 1;
         self.m_awid.next = 0.into();
-        self.aw_taken.next = self.aw_valid.val() & self.m_awready.val();
-        self.store.aw_ready.next = self.m_awready.val();
-        self.answer.aw_ready.next = self.m_awready.val();
-        self.w_valid.next = self.store.w_valid.val() | self.answer.w_valid.val();
-        self.m_wvalid.next = self.w_valid.val();
-        self.m_wlast.next = self.store.w_last.val();
-        self.m_wquarters.next = self.store.w_quarters.val();
+        self.store.aw_ready.next = self.aw_free.val();
+        self.answer.aw_ready.next = self.aw_free.val();
+        self.w.clock.next = self.clock.val();
+        self.w.reset.next = self.reset.val() | self.restarts.q.val();
+        self.w.in_valid.next = self.store.w_valid.val() | self.answer.w_valid.val();
+        self.w.in_last.next = self.store.w_last.val();
+        self.w.in_quarters.next = self.store.w_quarters.val();
         if self.answer.w_valid.val() {
-            self.m_wlast.next = self.answer.w_last.val();
-            self.m_wquarters.next = 15.into();
+            self.w.in_last.next = self.answer.w_last.val();
+            self.w.in_quarters.next = 15.into();
         }
         for i in 0..self._words {
-            self.m_wdata[i].next = self.store.w_data[i].val();
+            self.w.in_data[i].next = self.store.w_data[i].val();
             if self.answer.w_valid.val() {
-                self.m_wdata[i].next = self.answer.w_data[i].val();
+                self.w.in_data[i].next = self.answer.w_data[i].val();
             }
+            self.m_wdata[i].next = self.w.data[i].val();
         }
-        self.w_taken.next = self.w_valid.val() & self.m_wready.val();
-        self.store.w_ready.next = self.m_wready.val();
-        self.answer.w_ready.next = self.m_wready.val();
+        self.store.w_ready.next = self.w.in_ready.val();
+        self.answer.w_ready.next = self.w.in_ready.val();
+        self.m_wvalid.next = self.w.valid.val();
+        self.m_wlast.next = self.w.last.val();
+        self.m_wquarters.next = self.w.quarters.val();
+        self.w.ready.next = self.m_wready.val();
+        self.w_taken.next = self.w.valid.val() & self.m_wready.val();
         self.m_bready.next = true;
-        self.answer_end.next = self.m_bvalid.val();
-        self.write_fault.answer.next = self.m_bresp.val();
-        self.write_fault.cause.next = self.m_buser.val();
-        self.store.b_valid.next = self.answer_end.val() & (!self.control.completing.val());
+        self.answer_valid.d.next = self.m_bvalid.val();
+        self.answer_mark_next.next.resp = self.m_bresp.val();
+        self.answer_mark_next.next.user = self.m_buser.val();
+        self.answer_mark.d.next = self.answer_mark_next.val();
+        self.write_fault.answer.next = self.answer_mark.q.val().resp;
+        self.write_fault.cause.next = self.answer_mark.q.val().user;
+        self.store.b_valid.next = self.answer_valid.q.val() & (!self.control.completing.val());
         self.store.b_fault.next = self.write_fault.fault.val();
-        self.answer.b_valid.next = self.answer_end.val() & self.control.completing.val();
+        self.answer.b_valid.next = self.answer_valid.q.val() & self.control.completing.val();
         self.answer.b_fault.next = self.write_fault.fault.val();
 
         // What memory still owes.
-        if self.ar_taken.val() & (!self.read_end.val()) {
+        if self.ar_began.q.val() & (!self.read_end.val()) {
             self.reads.d.next = self.reads.q.val() + 1;
         }
-        if self.read_end.val() & (!self.ar_taken.val()) {
+        if self.read_end.val() & (!self.ar_began.q.val()) {
             self.reads.d.next = self.reads.q.val() - 1;
         }
-        if self.aw_taken.val() & (!self.m_bvalid.val()) {
+        if self.aw_began.q.val() & (!self.answer_valid.q.val()) {
             self.writes.d.next = self.writes.q.val() + 1;
         }
-        if self.m_bvalid.val() & (!self.aw_taken.val()) {
+        if self.answer_valid.q.val() & (!self.aw_began.q.val()) {
             self.writes.d.next = self.writes.q.val() - 1;
         }
-        if self.reset.val() {
+        if self.reset.val() | self.restarts.q.val() {
             self.ar_valid.d.next = false;
+            self.ar_began.d.next = false;
+            self.aw_valid.d.next = false;
+            self.aw_began.d.next = false;
+            self.read_valid.d.next = false;
+            self.answer_valid.d.next = false;
             self.reads.d.next = 0.into();
             self.writes.d.next = 0.into();
         }
@@ -653,10 +758,10 @@ impl Logic for Card {
         self.control.load_index.next = self.load.fault_index.val();
         self.control.store_fault.next = self.store.fault.val();
         self.control.store_index.next = self.store.fault_index.val();
-        self.control.all_blocked.next = ((!self.load_queue.valid.val())
+        self.control.all_blocked.next = ((!self.load_queue.occupied.val())
             | self.tokens.blocked_load.val())
-            & ((!self.gemm_queue.valid.val()) | self.tokens.blocked_gemm.val())
-            & ((!self.store_queue.valid.val()) | self.tokens.blocked_store.val());
+            & ((!self.gemm_queue.occupied.val()) | self.tokens.blocked_gemm.val())
+            & ((!self.store_queue.occupied.val()) | self.tokens.blocked_store.val());
         self.lowest.next = 65535.into();
         if self.load_queue.valid.val() {
             self.lowest.next = self.load_queue.data.val().index;
@@ -668,12 +773,13 @@ impl Logic for Card {
             self.lowest.next = self.store_queue.data.val().index;
         }
         self.control.blocked_index.next = self.lowest.val();
-        self.control.moved.next = self.ar_taken.val()
-            | self.m_rvalid.val()
-            | self.aw_taken.val()
+        self.moved.d.next = self.ar_began.q.val()
+            | self.read_valid.q.val()
+            | self.aw_began.q.val()
             | self.w_taken.val()
-            | self.m_bvalid.val()
+            | self.answer_valid.q.val()
             | self.gemm.busy.val();
+        self.control.moved.next = self.moved.q.val();
 
         // LOAD into the buffers, a cycle late, since a port of memory and block memories are far
         // apart. Nobody reads so early: the token of the command comes a cycle after its last line.
@@ -781,14 +887,14 @@ impl Logic for Card {
             self.tokens.blocked_gemm.val() & (!self.gemm.busy.val()) & (!self.gemm.starved.val());
         self.counters.tick[11].next = false;
         self.counters.tick[12].next = self.gemm.starved.val();
-        self.store_stalled.next = (self.store.w_valid.val() & (!self.m_wready.val()))
-            | (self.store.aw_valid.val() & (!self.m_awready.val()));
-        self.counters.tick[13].next = self.store.w_valid.val() & self.m_wready.val();
+        self.store_stalled.next = (self.store.w_valid.val() & (!self.w.in_ready.val()))
+            | (self.store.aw_valid.val() & (!self.aw_free.val()));
+        self.counters.tick[13].next = self.store.w_valid.val() & self.w.in_ready.val();
         self.counters.tick[14].next = self.tokens.blocked_store.val() & (!self.store.active.val());
         self.counters.tick[15].next = self.store_stalled.val();
         self.counters.tick[16].next = self.store.active.val()
             & (!self.store_stalled.val())
-            & (!(self.store.w_valid.val() & self.m_wready.val()));
+            & (!(self.store.w_valid.val() & self.w.in_ready.val()));
         self.counters.tick[17].next = self.read_line.val();
         self.counters.tick[18].next = self.w_taken.val();
         for i in 0..6usize {

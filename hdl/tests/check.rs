@@ -17,7 +17,7 @@ use isa::record::Field;
 use verilate::PortRef;
 
 /// Cycles from a stable record to a stable verdict, as the contract of the block says.
-const CYCLES: u64 = 3;
+const CYCLES: u64 = 5;
 
 type Words = [u32; COMMAND_WORDS];
 

@@ -22,6 +22,12 @@ struct Queue {
     failed: bool,
     error: u64,
     completed: bool,
+    /// It had something to take in the cycle before, and no index of it was moving.
+    seen: bool,
+    /// An index moved in the cycle before.
+    moved: bool,
+    /// Cycles until it may be enabled: the size of its rings is known by then.
+    settles: u32,
     /// Programs of others that were taken since this one has had something to take.
     passed_over: usize,
     taken: u64,
@@ -30,6 +36,11 @@ struct Queue {
 impl Queue {
     fn entries(&self) -> u64 {
         1 << self.log2
+    }
+
+    /// It is offered when it has the turn.
+    fn is_offered(&self) -> bool {
+        self.seen && self.enable
     }
 
     fn has_work(&self) -> bool {
@@ -63,6 +74,8 @@ struct Both {
     turn: usize,
     running: bool,
     last_error: u64,
+    /// The lines of the cycle before.
+    shown: Option<(u64, u64)>,
     completions: u64,
     /// Turns that went to another queue.
     changes: u64,
@@ -80,6 +93,7 @@ impl Both {
             turn: 0,
             running: false,
             last_error: 0,
+            shown: None,
             completions: 0,
             changes: 0,
         };
@@ -93,7 +107,8 @@ impl Both {
     fn set_up(&mut self, index: usize) {
         let rng = &mut self.rng;
         let queue = &mut self.queues[index];
-        queue.enable = true;
+        queue.enable = false;
+        queue.settles = 3;
         queue.log2 = 1 + rng.below(4) as u32;
         queue.sq_base = rng.next() >> 8 & !63;
         queue.cq_base = rng.next() >> 8 & !31;
@@ -115,6 +130,9 @@ impl Both {
             4..15 => queue.cq_head = queue.tail,
             _ => queue.sq_tail = (queue.head + rng.below(queue.entries())) % queue.entries(),
         }
+        if queue.settles > 0 {
+            queue.enable = false;
+        }
         if queue.resetting {
             // The registers hide a queue that is to be reset.
             queue.enable = false;
@@ -122,6 +140,12 @@ impl Both {
     }
 
     fn drive(&mut self) {
+        for queue in &mut self.queues {
+            if queue.settles > 0 {
+                queue.settles -= 1;
+                queue.enable = queue.settles == 0 && !queue.resetting;
+            }
+        }
         for (index, queue) in self.queues.iter().enumerate() {
             for (name, value) in [
                 ("enable", queue.enable.into()),
@@ -163,23 +187,33 @@ impl Both {
             }
         }
         assert_eq!(bench.get("last_error"), self.last_error);
-        let active = |queue: &Queue| queue.has_work() || queue.completed || queue.resetting;
+        let active =
+            |queue: &Queue| queue.has_work() || queue.moved || queue.completed || queue.resetting;
         assert_eq!(bench.is("active"), self.queues.iter().any(active));
         let queue = &self.queues[self.turn];
-        assert_eq!(bench.is("may_take"), queue.has_work());
+        assert_eq!(bench.is("may_take"), queue.is_offered());
+        assert!(
+            !(bench.is("may_take") && queue.failed),
+            "a queue that failed"
+        );
         assert_eq!(bench.is("give_up"), queue.resetting);
         assert_eq!(bench.get("head"), queue.head);
         let round = queue.written / queue.entries();
         assert_eq!(bench.is("phase"), round.is_multiple_of(2), "phase");
+        if let Some((submission, answer)) = self.shown {
+            assert_eq!(bench.get("submission_line"), submission);
+            assert_eq!(bench.get("answer_line"), answer);
+        }
+    }
+
+    /// First lines of the next submission and of the next completion.
+    fn lines(&self) -> (u64, u64) {
+        let queue = &self.queues[self.turn];
         let line = |address: u64| address / self.port_bytes;
-        assert_eq!(
-            bench.get("submission_line"),
-            line(queue.sq_base + 64 * queue.head)
-        );
-        assert_eq!(
-            bench.get("answer_line"),
-            line(queue.cq_base + 32 * queue.tail)
-        );
+        (
+            line(queue.sq_base + 64 * queue.head),
+            line(queue.cq_base + 32 * queue.tail),
+        )
     }
 
     /// A cycle: control takes what it may, and ends it some time.
@@ -190,17 +224,22 @@ impl Both {
         self.drive();
         self.check();
         for queue in &mut self.queues {
-            if !queue.has_work() {
+            if !queue.seen {
                 queue.passed_over = 0;
             }
         }
-        let may_take = self.queues[self.turn].has_work();
+        self.shown = Some(self.lines());
+        let waiting: Vec<bool> = self.queues.iter().map(Queue::has_work).collect();
+        let (turn, written) = (self.turn, self.completions);
+        let failed = self.queues[turn].failed;
+        let may_take = self.queues[turn].is_offered();
         // The queue that gets the turn, should it change in this cycle.
         let count = self.queues.len();
         let next = (1..=count)
             .map(|step| (self.turn + step) % count)
-            .find(|queue| self.queues[*queue].has_work())
+            .find(|queue| self.queues[*queue].seen)
             .unwrap_or(self.turn);
+        let mut moves = false;
         let mut may_turn = !self.running && !may_take;
         let resets: Vec<bool> = (0..count)
             .map(|index| self.queues[index].resetting && !(self.running && self.turn == index))
@@ -219,12 +258,19 @@ impl Both {
         } else if may_take {
             self.bench.set("taken", 1);
             self.take();
+            moves = true;
         }
+        moves |= self.completions > written || (self.queues[turn].failed && !failed);
         if may_turn {
             self.changes += u64::from(next != self.turn);
             self.turn = next;
         }
         self.bench.model.cycle();
+        for (index, queue) in self.queues.iter_mut().enumerate() {
+            let moving = moves && index == turn;
+            queue.seen = waiting[index] && !moving && !queue.moved;
+            queue.moved = moving;
+        }
         for (queue, reset) in self.queues.iter_mut().zip(&resets) {
             if *reset {
                 queue.restart();
@@ -245,7 +291,7 @@ impl Both {
                 queue.head = (queue.head + 1) % queue.entries();
                 queue.passed_over = 0;
                 queue.taken += 1;
-            } else if queue.has_work() {
+            } else if queue.seen {
                 queue.passed_over += 1;
             }
         }
@@ -319,17 +365,24 @@ fn eight_queues() {
     check(8, 16);
 }
 
-/// A queue that is alone is taken from again at once, and another one gets its turn in a cycle.
+/// A queue that is alone is taken from again as soon as its indices are known, and another one gets
+/// its turn in the cycle after it is seen.
 #[test]
 fn a_queue_that_is_alone_never_waits() {
     let mut both = Both::new(4, 16);
     for queue in &mut both.queues {
         queue.log2 = 4;
     }
+    for _ in 0..4 {
+        both.drive();
+        both.bench.model.cycle();
+    }
     both.queues[2].sq_tail = 15;
-    both.drive();
-    assert!(!both.bench.is("may_take"), "it was the turn of queue 0");
-    both.bench.model.cycle();
+    for text in ["not seen yet", "it was the turn of queue 0"] {
+        both.drive();
+        assert!(!both.bench.is("may_take"), "{text}");
+        both.bench.model.cycle();
+    }
     for _ in 0..15 {
         both.drive();
         assert!(both.bench.is("may_take"), "at once");
@@ -342,6 +395,11 @@ fn a_queue_that_is_alone_never_waits() {
         both.bench.model.cycle();
         both.running = false;
         both.queues[2].cq_head = (both.queues[2].cq_head + 1) % 16;
+        for _ in 0..2 {
+            both.drive();
+            assert!(!both.bench.is("may_take"), "its indices move");
+            both.bench.model.cycle();
+        }
     }
     both.drive();
     assert_eq!(both.bench.get("sq_head_2"), 15);

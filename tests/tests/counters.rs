@@ -170,7 +170,8 @@ fn ticks_of_the_link_are_counted() {
     card.set(reset, 1);
     card.cycle();
     card.set(reset, 0);
-    // The counters are cleared in the cycle after.
+    // The counters are cleared in the cycle after, and count nothing of that cycle.
+    card.cycle();
     card.cycle();
     let link = regs::COUNTERS.iter().enumerate();
     let link: Vec<usize> = link
@@ -188,7 +189,9 @@ fn ticks_of_the_link_are_counted() {
             *count += now >> bit & 1;
         }
     }
+    // An event is counted a cycle late.
     card.set(ticks, 0);
+    card.cycle();
     card.set(read, 1);
     for (index, count) in link.iter().zip(counts) {
         card.set(addr, regs::counter_offset(*index).into());

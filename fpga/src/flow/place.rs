@@ -8,13 +8,14 @@ use super::step::{Progress, failed, run};
 use super::{FlowError, Timing};
 
 /// Lines of nextpnr's log that tell how far it is, and what is said of them.
-const STAGES: [(&str, &str); 4] = [
+const STAGES: [(&str, &str); 5] = [
     ("Info: Packing constants", "packs"),
     ("Info: Running main analytical placer", "places"),
     (
         "Info: Running simulated annealing placer",
         "refines the placement",
     ),
+    ("Info: Routing..", "routes"),
     ("Info: Running router2", "routes"),
 ];
 
@@ -33,12 +34,10 @@ pub fn place(
     command.args(["--seed", &seed_text, "--freq", &mhz, "--report", &report]);
     command.args(["--write", &placed_name(seed)]);
     let log = folder.join(format!("nextpnr-{seed}.log"));
-    let mut stages = STAGES.iter();
-    let mut next = stages.next();
     let mut line = |line: &str| {
-        if let Some((_, stage)) = next.filter(|(begin, _)| line.starts_with(begin)) {
+        let mut stages = STAGES.iter();
+        if let Some((_, stage)) = stages.find(|(begin, _)| line.starts_with(begin)) {
             progress(&format!("seed {seed} {stage}"));
-            next = stages.next();
         }
     };
     let ran = run("nextpnr", command, &log, &mut line)?;

@@ -28,6 +28,8 @@ pub struct Plan {
     pub mhz: f64,
     /// Seeds 1 to this are tried.
     pub seeds: u32,
+    /// Cells get names after the modules that they are in, as pictures by module want them.
+    pub named: bool,
     /// Where everything is written. Some tools see no path through a symbolic link, so they run in
     /// it on plain names.
     pub folder: PathBuf,
@@ -70,7 +72,7 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
     let part = plan.board.part();
     step(
         "yosys",
-        yosys::synthesise(tools.yosys(), folder, &plan.top, part)?,
+        yosys::synthesise(tools.yosys(), folder, &plan.top, part, plan.named)?,
     );
     let cells = yosys::counts(&read(&folder.join(yosys::CELLS))?)?;
     let hard = hard_cells(&cells);

@@ -62,25 +62,23 @@ pub fn check_latches(counts: &Value) -> Result<(), FlowError> {
     }
 }
 
-/// Synthesises `top` in `folder`, where its Verilog is, for a part.
+/// Synthesises `top` in `folder`, where its Verilog is, for a part. With `named`, cells get names
+/// after the modules that they are in, which takes as long as all the rest.
 pub(super) fn synthesise(
     yosys: &Tool,
     folder: &Path,
     top: &str,
     part: Part,
+    named: bool,
 ) -> Result<Duration, FlowError> {
     let (define, map) = match part {
-        Part::Ecp5 { .. } => (
-            ECP5_DEFINE,
-            format!("synth_ecp5 -top {top} -json {NETLIST}"),
-        ),
-        Part::Xc7 { .. } => (
-            "SYSTOLE_XC7",
-            format!("synth_xilinx -family xc7 -flatten -abc9 -top {top}; write_json {NETLIST}"),
-        ),
+        Part::Ecp5 { .. } => (ECP5_DEFINE, "synth_ecp5"),
+        Part::Xc7 { .. } => ("SYSTOLE_XC7", "synth_xilinx -family xc7 -flatten -abc9"),
     };
+    let names = if named { "autoname; " } else { "" };
     let script = format!(
-        "{}{map}; tee -q -o {CELLS} stat -json",
+        "{}{map} -top {top} -run begin:check; {names}hierarchy -check; check -noinit; \
+         blackbox =A:whitebox; write_json {NETLIST}; tee -q -o {CELLS} stat -json",
         elaborate(top, Some(define))
     );
     let log = folder.join("yosys.log");

@@ -18,6 +18,8 @@ pub struct Stream {
     acc_row: Bits<16>,
     m: Bits<16>,
     k_tiles: Bits<16>,
+    one_row: Bit,
+    one_tile: Bit,
     accumulate: Bit,
     wide: Bit,
 }
@@ -141,6 +143,11 @@ pub struct GemmEngine {
     m: DFF<Bits<16>>,
     rows_left: DFF<Bits<16>>,
     tiles_left: DFF<Bits<16>>,
+    // That there is one row in a tile, one left of it, and one tile left: known with the counts, so
+    // that nobody compares them.
+    one_row: DFF<Bit>,
+    row_ends: DFF<Bit>,
+    tile_ends: DFF<Bit>,
     add: DFF<Bit>,
     wait_empty: DFF<Bit>,
     tile_start: Signal<Local, Bit>,
@@ -233,6 +240,9 @@ impl GemmEngine {
             m: Default::default(),
             rows_left: Default::default(),
             tiles_left: Default::default(),
+            one_row: Default::default(),
+            row_ends: Default::default(),
+            tile_ends: Default::default(),
             add: Default::default(),
             wait_empty: Default::default(),
             tile_start: Default::default(),
@@ -284,6 +294,9 @@ impl Logic for GemmEngine {
             m,
             rows_left,
             tiles_left,
+            one_row,
+            row_ends,
+            tile_ends,
             add,
             wait_empty,
             index,
@@ -341,9 +354,8 @@ impl Logic for GemmEngine {
             & (self.spacing.q.val() == 0)
             & (!self.wait_empty.q.val());
         self.row_now.next = self.tile_start.val() | self.running.q.val();
-        self.last_row.next = (self.tile_start.val() & (self.m.q.val() == 1))
-            | (self.running.q.val() & (self.rows_left.q.val() == 1));
-        self.finish.next = self.last_row.val() & (self.tiles_left.q.val() == 1);
+        self.last_row.next = self.row_now.val() & self.row_ends.q.val();
+        self.finish.next = self.last_row.val() & self.tile_ends.q.val();
         self.act_now.next.read = self.row_now.val();
         self.act_now.next.row = self.act_next.q.val();
         if self.tile_start.val() {
@@ -374,12 +386,15 @@ impl Logic for GemmEngine {
             }
             self.acc_next.d.next = self.acc_next.q.val() + 1;
             self.rows_left.d.next = self.rows_left.q.val() - 1;
+            self.row_ends.d.next = self.rows_left.q.val() == 2;
             self.running.d.next = !self.last_row.val();
         }
         if self.last_row.val() {
             self.acc_next.d.next = self.acc_base.q.val();
             self.rows_left.d.next = self.m.q.val();
+            self.row_ends.d.next = self.one_row.q.val();
             self.tiles_left.d.next = self.tiles_left.q.val() - 1;
+            self.tile_ends.d.next = self.tiles_left.q.val() == 2;
             self.add.d.next = true;
         }
         self.pending.push.next = self.finish.val();
@@ -410,6 +425,9 @@ impl Logic for GemmEngine {
             self.m.d.next = self.streams.data.val().m;
             self.rows_left.d.next = self.streams.data.val().m;
             self.tiles_left.d.next = self.streams.data.val().k_tiles;
+            self.one_row.d.next = self.streams.data.val().one_row;
+            self.row_ends.d.next = self.streams.data.val().one_row;
+            self.tile_ends.d.next = self.streams.data.val().one_tile;
             self.add.d.next = self.streams.data.val().accumulate;
             self.wait_empty.d.next = self.streams.data.val().accumulate
                 & (self.streams.data.val().acc_row != self.acc_base.q.val())
@@ -456,6 +474,8 @@ impl Logic for GemmEngine {
         self.stream.next.acc_row = self.entry.val().acc_row;
         self.stream.next.m = self.entry.val().m;
         self.stream.next.k_tiles = self.entry.val().k_tiles;
+        self.stream.next.one_row = self.entry.val().m == 1;
+        self.stream.next.one_tile = self.entry.val().k_tiles == 1;
         self.stream.next.accumulate = self.entry.val().accumulate;
         self.streams.push_data.next = self.stream.val();
         self.entry_taken.next = self.entry_valid.val() & self.may_take.val();

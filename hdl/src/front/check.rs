@@ -16,7 +16,7 @@ use super::fields::reserved_masks;
 use crate::engine::{GemmEntry, LoadEntry, StoreEntry};
 
 /// Cycles from a stable record to a stable verdict.
-pub const CHECK_CYCLES: u64 = 3;
+pub const CHECK_CYCLES: u64 = 5;
 
 /// Decides, for a record that stands still, whether it is a good command or submission, and makes
 /// the entry for the engine's queue.
@@ -24,7 +24,7 @@ pub const CHECK_CYCLES: u64 = 3;
 /// ```text
 /// word[16], index ->|       |-> error (0: good), is_load, is_gemm, is_store
 ///                   | Check |-> load, gemm, store
-///                   |       |-> submission_bad, program_line, commands, tag   (3 cycles later)
+///                   |       |-> submission_bad, program_line, commands, tag   (5 cycles later)
 /// ```
 ///
 /// The errors and their order are those of `isa::command::Command::check`.
@@ -87,30 +87,50 @@ pub struct Check {
     unsupported: Constant<Bits<16>>,
     reserved_bits: Constant<Bits<16>>,
     unknown_opcode: Constant<Bits<16>>,
-    // Stage 1: products and what needs no sum.
+    // Stage 1: what is multiplied, and what needs no sum. Stage 2: products.
     reserved: DFF<Bit>,
     submission_reserved: DFF<Bit>,
     load_product: DFF<Bits<32>>,
     gemm_product: DFF<Bits<32>>,
-    further_tiles: Signal<Local, Bits<16>>,
+    further_tiles: DFF<Bits<16>>,
     plain: DFF<Bit>,
     plain_rows: Signal<Local, Bits<34>>,
     wrong_rows: DFF<Bit>,
     lacks: DFF<Bit>,
     act_height: Signal<Local, Bits<34>>,
-    // Stage 2: ends.
+    // Stage 3: ends.
     load_end: DFF<Bits<33>>,
     act_end: DFF<Bits<34>>,
     wgt_end: DFF<Bits<34>>,
     gemm_acc_end: DFF<Bits<34>>,
     store_acc_end: DFF<Bits<34>>,
     scales_end: DFF<Bits<34>>,
-    // Stage 3: the verdict.
+    // Stage 4: what is wrong. `beyond`: the end of a buffer; `high`: an address; `skew`: no whole
+    // line; `empty`: a size of 0; `operand`: a code that means nothing.
+    a_load: DFF<Bit>,
+    a_gemm: DFF<Bit>,
+    a_store: DFF<Bit>,
+    load_beyond: DFF<Bit>,
+    load_high: DFF<Bit>,
+    load_skew: DFF<Bit>,
+    load_empty: DFF<Bit>,
+    load_operand: DFF<Bit>,
+    gemm_beyond: DFF<Bit>,
+    gemm_skew: DFF<Bit>,
+    gemm_empty: DFF<Bit>,
+    gemm_rows: DFF<Bit>,
+    gemm_operand: DFF<Bit>,
+    store_beyond: DFF<Bit>,
+    store_high: DFF<Bit>,
+    store_skew: DFF<Bit>,
+    store_empty: DFF<Bit>,
+    store_operand: DFF<Bit>,
+    // Stage 5: the verdict.
     verdict: DFF<Bits<16>>,
     bad_submission: DFF<Bit>,
     lines: Signal<Local, Bits<33>>,
     stride_lines: Signal<Local, Bits<32>>,
-    act_wide: Signal<Local, Bits<34>>,
+    act_wide: DFF<Bits<34>>,
     _port_bits: usize,
     _port_bits_end: usize,
     _port_shift: u64,
@@ -200,6 +220,24 @@ impl Check {
             gemm_acc_end: Default::default(),
             store_acc_end: Default::default(),
             scales_end: Default::default(),
+            a_load: Default::default(),
+            a_gemm: Default::default(),
+            a_store: Default::default(),
+            load_beyond: Default::default(),
+            load_high: Default::default(),
+            load_skew: Default::default(),
+            load_empty: Default::default(),
+            load_operand: Default::default(),
+            gemm_beyond: Default::default(),
+            gemm_skew: Default::default(),
+            gemm_empty: Default::default(),
+            gemm_rows: Default::default(),
+            gemm_operand: Default::default(),
+            store_beyond: Default::default(),
+            store_high: Default::default(),
+            store_skew: Default::default(),
+            store_empty: Default::default(),
+            store_operand: Default::default(),
             verdict: Default::default(),
             bad_submission: Default::default(),
             lines: Default::default(),
@@ -226,6 +264,7 @@ impl Logic for Check {
         dff_setup!(
             self,
             clock,
+            further_tiles,
             reserved,
             submission_reserved,
             load_product,
@@ -239,8 +278,27 @@ impl Logic for Check {
             gemm_acc_end,
             store_acc_end,
             scales_end,
+            a_load,
+            a_gemm,
+            a_store,
+            load_beyond,
+            load_high,
+            load_skew,
+            load_empty,
+            load_operand,
+            gemm_beyond,
+            gemm_skew,
+            gemm_empty,
+            gemm_rows,
+            gemm_operand,
+            store_beyond,
+            store_high,
+            store_skew,
+            store_empty,
+            store_operand,
             verdict,
-            bad_submission
+            bad_submission,
+            act_wide
         );
         self.bits_load[0].next = false;
         self.bits_gemm[0].next = false;
@@ -271,11 +329,11 @@ impl Logic for Check {
         self.submission_reserved.d.next = self.bits_submission[16].val();
         self.load_product.d.next = self.fields.load_rows.val() * self.fields.load_row_lines.val();
         // With blocks, the stream names the tiles.
-        self.further_tiles.next = self.fields.gemm_k_tiles.val() - 1;
+        self.further_tiles.d.next = self.fields.gemm_k_tiles.val() - 1;
         if self.fields.gemm_blocks.val() == 1 {
-            self.further_tiles.next = 0.into();
+            self.further_tiles.d.next = 0.into();
         }
-        self.gemm_product.d.next = self.further_tiles.val() * self.fields.gemm_act_stride.val();
+        self.gemm_product.d.next = self.further_tiles.q.val() * self.fields.gemm_act_stride.val();
         self.plain.d.next = (self.fields.gemm_weight_bits.val() == 8)
             & (self.fields.gemm_two_four.val() == 0)
             & (self.fields.gemm_blocks.val() == 0)
@@ -296,9 +354,9 @@ impl Logic for Check {
         if self.fields.gemm_two_four.val() == 1 {
             self.act_height.next = bit_cast::<34, 16>(self.fields.gemm_m.val()) << 1;
         }
-        self.act_wide.next =
+        self.act_wide.d.next =
             bit_cast::<34, 24>(self.fields.gemm_act_row.val()) + self.act_height.val();
-        self.act_end.d.next = self.act_wide.val() + bit_cast::<34, 32>(self.gemm_product.q.val());
+        self.act_end.d.next = self.act_wide.q.val() + bit_cast::<34, 32>(self.gemm_product.q.val());
         self.wgt_end.d.next = bit_cast::<34, 24>(self.fields.gemm_wgt_rows.val())
             + bit_cast::<34, 24>(self.fields.gemm_wgt_row.val());
         self.gemm_acc_end.d.next = bit_cast::<34, 16>(self.fields.gemm_acc_row.val())
@@ -316,86 +374,96 @@ impl Logic for Check {
         } else if self.fields.load_buffer.val() == 3 {
             self.lines.next = self.buffer_lines[3].val();
         }
+        self.a_load.d.next = self.fields.opcode.val() == self.load_code.val();
+        self.a_gemm.d.next = self.fields.opcode.val() == self.gemm_code.val();
+        self.a_store.d.next = self.fields.opcode.val() == self.store_code.val();
+        self.load_beyond.d.next = self.load_end.q.val() > self.lines.val();
+        self.load_high.d.next = (self.fields.load_src.val() & self.high_mask.val()) != 0;
+        self.load_skew.d.next = ((self.fields.load_src.val() & self.line_mask.val()) != 0)
+            | ((bit_cast::<64, 32>(self.fields.load_stride.val()) & self.line_mask.val()) != 0);
+        self.load_empty.d.next =
+            (self.fields.load_rows.val() == 0) | (self.fields.load_row_lines.val() == 0);
+        self.load_operand.d.next = self.fields.load_buffer.val() > 3;
+        self.gemm_beyond.d.next = (self.act_end.q.val() > self.act_rows.val())
+            | (self.wgt_end.q.val() > self.wgt_rows.val())
+            | (self.gemm_acc_end.q.val() > self.acc_rows.val());
+        self.gemm_skew.d.next = (self.fields.gemm_two_four.val() == 1)
+            & (self.fields.gemm_act_row.val().get_bit(0)
+                | self.fields.gemm_act_stride.val().get_bit(0));
+        self.gemm_empty.d.next = (self.fields.gemm_m.val() == 0)
+            | (self.fields.gemm_k_tiles.val() == 0)
+            | (self.fields.gemm_wgt_rows.val() == 0);
+        self.gemm_rows.d.next = self.plain.q.val() & self.wrong_rows.q.val();
+        self.gemm_operand.d.next = (self.fields.gemm_weight_bits.val() < 2)
+            | (self.fields.gemm_weight_bits.val() > 8)
+            | (self.fields.gemm_group.val() > self.max_group.val());
+        self.store_beyond.d.next = (self.store_acc_end.q.val() > self.acc_rows.val())
+            | ((self.fields.store_format.val() != 0)
+                & ((self.fields.store_column_row.val() >= self.column_rows.val())
+                    | (self.scales_end.q.val() > self.row_scales.val())));
+        self.store_high.d.next = (self.fields.store_dst.val() & self.high_mask.val()) != 0;
+        self.store_skew.d.next = (self.fields.store_dst.val() & self.line_mask.val()) != 0;
+        self.store_empty.d.next = self.fields.store_m.val() == 0;
+        self.store_operand.d.next = self.fields.store_format.val() > 2;
+
         // Later assignments win, so the checks stand in reverse order.
         self.verdict.d.next = 0.into();
-        if self.fields.opcode.val() == self.load_code.val() {
-            if self.load_end.q.val() > self.lines.val() {
+        if self.a_load.q.val() {
+            if self.load_beyond.q.val() {
                 self.verdict.d.next = self.buffer_range.val();
             }
-            if (self.fields.load_src.val() & self.high_mask.val()) != 0 {
+            if self.load_high.q.val() {
                 self.verdict.d.next = self.address_range.val();
             }
-            if (self.fields.load_src.val() & self.line_mask.val()) != 0 {
+            if self.load_skew.q.val() {
                 self.verdict.d.next = self.misaligned.val();
             }
-            if (bit_cast::<64, 32>(self.fields.load_stride.val()) & self.line_mask.val()) != 0 {
-                self.verdict.d.next = self.misaligned.val();
-            }
-            if (self.fields.load_rows.val() == 0) | (self.fields.load_row_lines.val() == 0) {
+            if self.load_empty.q.val() {
                 self.verdict.d.next = self.zero_shape.val();
             }
-            if self.fields.load_buffer.val() > 3 {
+            if self.load_operand.q.val() {
                 self.verdict.d.next = self.bad_operand.val();
             }
-        } else if self.fields.opcode.val() == self.gemm_code.val() {
-            if (self.act_end.q.val() > self.act_rows.val())
-                | (self.wgt_end.q.val() > self.wgt_rows.val())
-                | (self.gemm_acc_end.q.val() > self.acc_rows.val())
-            {
+        } else if self.a_gemm.q.val() {
+            if self.gemm_beyond.q.val() {
                 self.verdict.d.next = self.buffer_range.val();
             }
-            if (self.fields.gemm_two_four.val() == 1)
-                & (self.fields.gemm_act_row.val().get_bit(0)
-                    | self.fields.gemm_act_stride.val().get_bit(0))
-            {
+            if self.gemm_skew.q.val() {
                 self.verdict.d.next = self.misaligned.val();
             }
-            if (self.fields.gemm_m.val() == 0)
-                | (self.fields.gemm_k_tiles.val() == 0)
-                | (self.fields.gemm_wgt_rows.val() == 0)
-            {
+            if self.gemm_empty.q.val() {
                 self.verdict.d.next = self.zero_shape.val();
             }
-            if self.plain.q.val() & self.wrong_rows.q.val() {
+            if self.gemm_rows.q.val() {
                 self.verdict.d.next = self.bad_operand.val();
             }
             if self.lacks.q.val() {
                 self.verdict.d.next = self.unsupported.val();
             }
-            if (self.fields.gemm_weight_bits.val() < 2)
-                | (self.fields.gemm_weight_bits.val() > 8)
-                | (self.fields.gemm_group.val() > self.max_group.val())
-            {
+            if self.gemm_operand.q.val() {
                 self.verdict.d.next = self.bad_operand.val();
             }
         } else {
-            if (self.store_acc_end.q.val() > self.acc_rows.val())
-                | ((self.fields.store_format.val() != 0)
-                    & ((self.fields.store_column_row.val() >= self.column_rows.val())
-                        | (self.scales_end.q.val() > self.row_scales.val())))
-            {
+            if self.store_beyond.q.val() {
                 self.verdict.d.next = self.buffer_range.val();
             }
-            if (self.fields.store_dst.val() & self.high_mask.val()) != 0 {
+            if self.store_high.q.val() {
                 self.verdict.d.next = self.address_range.val();
             }
-            if (self.fields.store_dst.val() & self.line_mask.val()) != 0 {
+            if self.store_skew.q.val() {
                 self.verdict.d.next = self.misaligned.val();
             }
-            if self.fields.store_m.val() == 0 {
+            if self.store_empty.q.val() {
                 self.verdict.d.next = self.zero_shape.val();
             }
-            if self.fields.store_format.val() > 2 {
+            if self.store_operand.q.val() {
                 self.verdict.d.next = self.bad_operand.val();
             }
         }
         if self.reserved.q.val() {
             self.verdict.d.next = self.reserved_bits.val();
         }
-        if (self.fields.opcode.val() != self.load_code.val())
-            & (self.fields.opcode.val() != self.gemm_code.val())
-            & (self.fields.opcode.val() != self.store_code.val())
-        {
+        if (!self.a_load.q.val()) & (!self.a_gemm.q.val()) & (!self.a_store.q.val()) {
             self.verdict.d.next = self.unknown_opcode.val();
         }
         self.error.next = self.verdict.q.val();

@@ -10,11 +10,17 @@ use super::check::CHECK_CYCLES;
 use super::fault::FaultCode;
 use super::fields::CompletionWords;
 
+/// Cycles for which the engines must have been idle before a program has ended: a token that was
+/// given too often, and a fault, reach the control within them.
+const CALM_CYCLES: u64 = 5;
+
 /// Where the submission at hand stands.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum Phase {
     /// There is none.
     Idle,
+    /// Its entry is asked for.
+    Take,
     /// Its entry is being read.
     Submission,
     /// Its commands are being handed out.
@@ -173,8 +179,30 @@ pub struct Control {
     /// A record is awaited.
     pub count_memory: Signal<Out, Bit>,
     state: DFF<Phase>,
-    settle: DFF<Bits<2>>,
+    settle: DFF<Bits<3>>,
     settled: Signal<Local, Bit>,
+    // What is seen of a record that has settled, a cycle later: the verdict and the queues of the
+    // engines are far from here.
+    judged: DFF<Bit>,
+    flawed: DFF<Bit>,
+    room: DFF<Bit>,
+    for_load: DFF<Bit>,
+    for_gemm: DFF<Bit>,
+    hands: DFF<Bit>,
+    // The same of the engines. What a command gives or reports as its last may come this many
+    // cycles after it.
+    quiet: Signal<Local, Bit>,
+    calm: DFF<Bits<3>>,
+    rest: DFF<Bit>,
+    standing: DFF<Bit>,
+    // A failure on the side of the engines, a cycle late.
+    trouble: DFF<Bit>,
+    trouble_status: DFF<Bits<16>>,
+    trouble_culprit: DFF<Bits<16>>,
+    // What is asked of the fetch.
+    asks: DFF<Bit>,
+    asks_line: DFF<Bits<53>>,
+    asks_records: DFF<Bits<16>>,
     position: DFF<Bits<16>>,
     last: DFF<Bits<16>>,
     entry_tag: DFF<Bits<64>>,
@@ -185,10 +213,9 @@ pub struct Control {
     silent: DFF<Bit>,
     stuck: DFF<Bits<3>>,
     answering: DFF<Bit>,
-    room: Signal<Local, Bit>,
-    hand_out: Signal<Local, Bit>,
     words: CompletionWords,
-    check_cycles: Constant<Bits<2>>,
+    check_cycles: Constant<Bits<3>>,
+    calm_cycles: Constant<Bits<3>>,
     record_code: FaultCode,
     load_code: FaultCode,
     store_code: FaultCode,
@@ -268,6 +295,22 @@ impl Default for Control {
             state: Default::default(),
             settle: Default::default(),
             settled: Default::default(),
+            judged: Default::default(),
+            flawed: Default::default(),
+            room: Default::default(),
+            for_load: Default::default(),
+            for_gemm: Default::default(),
+            hands: Default::default(),
+            quiet: Default::default(),
+            calm: Default::default(),
+            rest: Default::default(),
+            trouble: Default::default(),
+            trouble_status: Default::default(),
+            trouble_culprit: Default::default(),
+            asks: Default::default(),
+            asks_line: Default::default(),
+            asks_records: Default::default(),
+            standing: Default::default(),
             position: Default::default(),
             last: Default::default(),
             entry_tag: Default::default(),
@@ -278,10 +321,9 @@ impl Default for Control {
             silent: Default::default(),
             stuck: Default::default(),
             answering: Default::default(),
-            room: Default::default(),
-            hand_out: Default::default(),
             words: Default::default(),
             check_cycles: Constant::new(CHECK_CYCLES.into()),
+            calm_cycles: Constant::new(CALM_CYCLES.into()),
             record_code: FaultCode::of_read(),
             load_code: FaultCode::of_read(),
             store_code: FaultCode::of_write(),
@@ -299,8 +341,35 @@ impl Logic for Control {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, settle, position, last, entry_tag, status, culprit, cycles,
-            silence, silent, stuck, answering
+            self,
+            clock,
+            state,
+            settle,
+            judged,
+            flawed,
+            room,
+            for_load,
+            for_gemm,
+            hands,
+            calm,
+            rest,
+            standing,
+            trouble,
+            trouble_status,
+            trouble_culprit,
+            asks,
+            asks_line,
+            asks_records,
+            position,
+            last,
+            entry_tag,
+            status,
+            culprit,
+            cycles,
+            silence,
+            silent,
+            stuck,
+            answering
         );
         self.busy.next = self.state.q.val() != Phase::Idle;
         self.fatal.next = self.state.q.val() == Phase::Fatal;
@@ -309,73 +378,104 @@ impl Logic for Control {
         self.unwritable.next = false;
         self.ended.next = false;
         self.failing.next = false;
-        self.failure.next = (bit_cast::<32, 16>(self.culprit.q.val()) << 16)
-            | bit_cast::<32, 16>(self.status.q.val());
         self.record_code.fault.next = self.record_fault.val();
         self.load_code.fault.next = self.load_fault.val();
         self.store_code.fault.next = self.store_fault.val();
         self.answer_code.fault.next = self.answer_fault.val();
+        self.watchdog_error.next = (bit_cast::<32, 16>(self.position.q.val()) << 16)
+            | bit_cast::<32, 16>(self.watchdog_fired.val());
+        // Which of them it is, should there be one.
+        self.failure.next = (bit_cast::<32, 16>(self.culprit.q.val()) << 16)
+            | bit_cast::<32, 16>(self.status.q.val());
+        if self.answer_done.val() {
+            if self.answer_fault.val() != 0 {
+                self.failure.next = bit_cast::<32, 16>(self.answer_code.code.val());
+            }
+        } else if self.silent.q.val() {
+            self.failure.next = self.watchdog_error.val();
+        }
         self.index.next = self.position.q.val();
         self.settled.next =
             self.record_valid.val() & (self.settle.q.val() == self.check_cycles.val());
         if self.record_valid.val() & (!self.settled.val()) {
             self.settle.d.next = self.settle.q.val() + 1;
         }
-        self.run_valid.next = false;
-        self.run_records.next = 1.into();
-        self.run_line.next = self.submission_line.val();
+        self.run_valid.next = self.asks.q.val();
+        self.run_records.next = self.asks_records.q.val();
+        self.run_line.next = self.asks_line.q.val();
+        self.asks.d.next = false;
+        self.asks_records.d.next = 1.into();
+        self.asks_line.d.next = self.submission_line.val();
+        if self.state.q.val() == Phase::Submission {
+            self.asks_records.d.next = self.commands.val();
+            self.asks_line.d.next = self.program_line.val();
+        }
         self.record_taken.next = false;
         self.clear.next = false;
         self.flush.next = self.state.q.val() == Phase::Abort;
         self.answer_start.next = false;
         self.completing.next = self.state.q.val() == Phase::Complete;
-        self.room.next = self.room_store.val();
+        self.for_load.d.next = self.is_load.val();
+        self.for_gemm.d.next = self.is_gemm.val();
+        self.room.d.next = self.room_store.val();
         if self.is_load.val() {
-            self.room.next = self.room_load.val();
+            self.room.d.next = self.room_load.val();
         }
         if self.is_gemm.val() {
-            self.room.next = self.room_gemm.val();
+            self.room.d.next = self.room_gemm.val();
         }
-        self.hand_out.next = (self.state.q.val() == Phase::Run)
-            & self.settled.val()
-            & (self.record_fault.val() == 0)
-            & (self.error.val() == 0)
-            & self.room.val();
-        self.push_load.next = self.hand_out.val() & self.is_load.val();
-        self.push_gemm.next = self.hand_out.val() & self.is_gemm.val();
-        self.push_store.next = self.hand_out.val() & (!self.is_load.val()) & (!self.is_gemm.val());
+        self.flawed.d.next = (self.record_fault.val() != 0) | (self.error.val() != 0);
+        // Room that was seen is still there: nobody else fills the queue.
+        self.hands.d.next = (self.state.q.val() == Phase::Run)
+            & self.judged.q.val()
+            & (!self.flawed.q.val())
+            & self.room.q.val()
+            & (!self.hands.q.val());
+        self.push_load.next = self.hands.q.val() & self.for_load.q.val();
+        self.push_gemm.next = self.hands.q.val() & self.for_gemm.q.val();
+        self.push_store.next =
+            self.hands.q.val() & (!self.for_load.q.val()) & (!self.for_gemm.q.val());
+        self.quiet.next = self.engines_idle.val() & self.queues_empty.val() & (!self.hands.q.val());
+        self.calm.d.next = 0.into();
+        if self.quiet.val() {
+            self.calm.d.next = self.calm.q.val() + 1;
+            if self.calm.q.val() == self.calm_cycles.val() {
+                self.calm.d.next = self.calm_cycles.val();
+            }
+        }
+        self.rest.d.next = self.quiet.val() & (self.calm.q.val() == self.calm_cycles.val());
+        self.standing.d.next =
+            self.engines_idle.val() & self.all_blocked.val() & (!self.queues_empty.val());
         self.count_cycles.next =
             (self.state.q.val() != Phase::Idle) & (self.state.q.val() != Phase::Fatal);
-        self.count_busy.next = self.hand_out.val();
+        self.count_busy.next = self.hands.q.val();
         self.count_input.next = self.state.q.val() == Phase::Drain;
         self.count_output.next =
-            (self.state.q.val() == Phase::Run) & self.settled.val() & (!self.room.val());
+            (self.state.q.val() == Phase::Run) & self.judged.q.val() & (!self.room.q.val());
         self.count_memory.next = ((self.state.q.val() == Phase::Run)
             | (self.state.q.val() == Phase::Submission))
             & (!self.record_valid.val());
         self.cycles.d.next = self.cycles.q.val() + 1;
         self.silence.d.next = self.silence.q.val() + 1;
         self.silent.d.next =
-            (self.watchdog.val() != 0) & (self.silence.q.val() + 1 >= self.watchdog.val());
-        if self.moved.val() | self.hand_out.val() | (self.state.q.val() == Phase::Idle) {
+            (self.watchdog.val() != 0) & (self.silence.q.val() >= self.watchdog.val());
+        if self.moved.val() | self.hands.q.val() | (self.state.q.val() == Phase::Idle) {
             self.silence.d.next = 0.into();
             self.silent.d.next = false;
         }
         // A token that is on its way to its counter needs some cycles to unblock a queue.
         self.stuck.d.next = 0.into();
-        if self.engines_idle.val() & self.all_blocked.val() & (!self.queues_empty.val()) {
+        if self.standing.q.val() {
             self.stuck.d.next = self.stuck.q.val() + 1;
             if self.stuck.q.val() == 7 {
                 self.stuck.d.next = 7.into();
             }
         }
         // A command that was just handed out may start, and unblock the others.
-        if self.hand_out.val() {
+        if self.hands.q.val() {
             self.stuck.d.next = 0.into();
         }
 
-        self.watchdog_error.next = (bit_cast::<32, 16>(self.position.q.val()) << 16)
-            | bit_cast::<32, 16>(self.watchdog_fired.val());
         match self.state.q.val() {
             Phase::Idle => {
                 self.settle.d.next = 0.into();
@@ -384,19 +484,20 @@ impl Logic for Control {
                 self.status.d.next = 0.into();
                 self.culprit.d.next = 0.into();
                 self.clear.next = true;
-                if self.may_take.val() {
-                    self.run_valid.next = true;
-                    self.taken.next = true;
-                    self.state.d.next = Phase::Submission;
+                if self.may_take.val() & (!self.stop.val()) {
+                    self.state.d.next = Phase::Take;
                 }
             }
+            Phase::Take => {
+                self.asks.d.next = true;
+                self.taken.next = true;
+                self.state.d.next = Phase::Submission;
+            }
             Phase::Submission => {
-                if self.settled.val() {
+                if self.judged.q.val() {
                     self.record_taken.next = true;
                     self.settle.d.next = 0.into();
                     self.entry_tag.d.next = self.tag.val();
-                    self.run_line.next = self.program_line.val();
-                    self.run_records.next = self.commands.val();
                     self.last.d.next = self.commands.val() - 1;
                     if self.record_fault.val() != 0 {
                         self.entry_tag.d.next = 0.into();
@@ -406,18 +507,17 @@ impl Logic for Control {
                         self.status.d.next = self.bad_submission.val();
                         self.state.d.next = Phase::Abort;
                     } else {
-                        self.run_valid.next = true;
+                        self.asks.d.next = true;
                         self.state.d.next = Phase::Run;
                     }
                 }
                 if self.silent.q.val() {
                     self.failing.next = true;
-                    self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
             Phase::Run => {
-                if self.hand_out.val() {
+                if self.hands.q.val() {
                     self.record_taken.next = true;
                     self.settle.d.next = 0.into();
                     self.position.d.next = self.position.q.val() + 1;
@@ -425,7 +525,7 @@ impl Logic for Control {
                         self.state.d.next = Phase::Drain;
                     }
                 }
-                if self.settled.val() & ((self.record_fault.val() != 0) | (self.error.val() != 0)) {
+                if self.judged.q.val() & self.flawed.q.val() {
                     self.culprit.d.next = self.position.q.val();
                     self.status.d.next = self.error.val();
                     if self.record_fault.val() != 0 {
@@ -435,7 +535,7 @@ impl Logic for Control {
                 }
             }
             Phase::Drain => {
-                if self.queues_empty.val() & self.engines_idle.val() {
+                if self.rest.q.val() {
                     self.state.d.next = Phase::Complete;
                 }
             }
@@ -443,8 +543,8 @@ impl Logic for Control {
                 self.clear.next = true;
                 // What stood in a queue in the first of these cycles may still have started.
                 if self.fetch_idle.val()
-                    & self.engines_idle.val()
-                    & self.queues_empty.val()
+                    & (!self.asks.q.val())
+                    & self.rest.q.val()
                     & (!self.answering.q.val())
                 {
                     self.state.d.next = Phase::Complete;
@@ -454,7 +554,6 @@ impl Logic for Control {
                     }
                 } else if self.silent.q.val() & (!self.stop.val()) {
                     self.failing.next = true;
-                    self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
@@ -467,54 +566,57 @@ impl Logic for Control {
                     if self.answer_fault.val() != 0 {
                         self.unwritable.next = true;
                         self.failing.next = true;
-                        self.failure.next = bit_cast::<32, 16>(self.answer_code.code.val());
                     } else {
                         self.written.next = true;
                         self.failing.next = self.status.q.val() != 0;
                     }
                 } else if self.silent.q.val() {
                     self.failing.next = true;
-                    self.failure.next = self.watchdog_error.val();
                     self.state.d.next = Phase::Fatal;
                 }
             }
             _ => {}
         }
-        if (self.state.q.val() == Phase::Run) | (self.state.q.val() == Phase::Drain) {
-            if (self.stuck.q.val() == 7)
-                & ((self.state.q.val() == Phase::Drain)
-                    | (self.settled.val()
-                        & (!self.room.val())
-                        & (self.record_fault.val() == 0)
-                        & (self.error.val() == 0)))
-            {
-                self.status.d.next = self.never_given.val();
-                self.culprit.d.next = self.blocked_index.val();
-                self.state.d.next = Phase::Abort;
-            }
-            if self.overflow.val() {
-                self.status.d.next = self.token_overflow.val();
-                self.culprit.d.next = self.overflow_index.val();
-                self.state.d.next = Phase::Abort;
-            }
-            if self.store_fault.val() != 0 {
-                self.status.d.next = self.store_code.code.val();
-                self.culprit.d.next = self.store_index.val();
-                self.state.d.next = Phase::Abort;
-            }
-            if self.load_fault.val() != 0 {
-                self.status.d.next = self.load_code.code.val();
-                self.culprit.d.next = self.load_index.val();
-                self.state.d.next = Phase::Abort;
-            }
-            if self.silent.q.val() {
-                self.status.d.next = self.watchdog_fired.val();
-                self.culprit.d.next = self.position.q.val();
-                self.silence.d.next = 0.into();
-                self.silent.d.next = false;
-                self.state.d.next = Phase::Abort;
-            }
+        // Later ones win.
+        self.trouble.d.next = false;
+        self.trouble_status.d.next = self.never_given.val();
+        self.trouble_culprit.d.next = self.blocked_index.val();
+        if (self.stuck.q.val() == 7)
+            & ((self.state.q.val() == Phase::Drain)
+                | (self.judged.q.val() & (!self.room.q.val()) & (!self.flawed.q.val())))
+        {
+            self.trouble.d.next = true;
         }
+        if self.overflow.val() {
+            self.trouble.d.next = true;
+            self.trouble_status.d.next = self.token_overflow.val();
+            self.trouble_culprit.d.next = self.overflow_index.val();
+        }
+        if self.store_fault.val() != 0 {
+            self.trouble.d.next = true;
+            self.trouble_status.d.next = self.store_code.code.val();
+            self.trouble_culprit.d.next = self.store_index.val();
+        }
+        if self.load_fault.val() != 0 {
+            self.trouble.d.next = true;
+            self.trouble_status.d.next = self.load_code.code.val();
+            self.trouble_culprit.d.next = self.load_index.val();
+        }
+        if self.silent.q.val() {
+            self.trouble.d.next = true;
+            self.trouble_status.d.next = self.watchdog_fired.val();
+            self.trouble_culprit.d.next = self.position.q.val();
+        }
+        if ((self.state.q.val() == Phase::Run) | (self.state.q.val() == Phase::Drain))
+            & self.trouble.q.val()
+        {
+            self.status.d.next = self.trouble_status.q.val();
+            self.culprit.d.next = self.trouble_culprit.q.val();
+            self.silence.d.next = 0.into();
+            self.silent.d.next = false;
+            self.state.d.next = Phase::Abort;
+        }
+        self.judged.d.next = self.settled.val() & (!self.record_taken.val());
         if self.answer_done.val() {
             self.answering.d.next = false;
         }
@@ -541,6 +643,8 @@ impl Logic for Control {
         if self.reset.val() {
             self.state.d.next = Phase::Idle;
             self.settle.d.next = 0.into();
+            self.judged.d.next = false;
+            self.hands.d.next = false;
             self.answering.d.next = false;
             self.silence.d.next = 0.into();
             self.silent.d.next = false;

@@ -41,7 +41,7 @@ impl Logic for Counter {
 /// All counters, in the order of `isa::regs::COUNTERS`.
 ///
 /// ```text
-/// tick[n], clear, freeze ->| Counters |-> low[n], high[n]
+/// tick[n], clear, freeze ->| Counters |-> low[n], high[n]     (two cycles later)
 /// ```
 #[derive(LogicBlock)]
 pub struct Counters {
@@ -58,6 +58,8 @@ pub struct Counters {
     /// Upper halves.
     pub high: Vec<Signal<Out, Bits<32>>>,
     counter: Vec<Counter>,
+    // An event is counted a cycle late: events come from everywhere.
+    ticks: Vec<DFF<Bit>>,
     _count: usize,
 }
 
@@ -71,6 +73,7 @@ impl Counters {
             tick: (0..count).map(|_| Signal::default()).collect(),
             low: (0..count).map(|_| Signal::default()).collect(),
             high: (0..count).map(|_| Signal::default()).collect(),
+            ticks: (0..count).map(|_| DFF::default()).collect(),
             counter: (0..count).map(|_| Counter::default()).collect(),
             _count: count,
         }
@@ -83,7 +86,9 @@ impl Logic for Counters {
         for i in 0..self._count {
             self.counter[i].clock.next = self.clock.val();
             self.counter[i].clear.next = self.clear.val();
-            self.counter[i].tick.next = self.tick[i].val() & (!self.freeze.val());
+            self.ticks[i].clock.next = self.clock.val();
+            self.ticks[i].d.next = self.tick[i].val() & (!self.freeze.val()) & (!self.clear.val());
+            self.counter[i].tick.next = self.ticks[i].q.val();
             self.low[i].next = self.counter[i].low.val();
             self.high[i].next = self.counter[i].high.val();
         }

@@ -70,6 +70,8 @@ pub struct Fetch {
     chunk_lines: Signal<Local, Bits<24>>,
     room: DFF<Bits<8>>,
     all_room: Constant<Bits<8>>,
+    // A chunk is left and has room, as seen in the cycle before.
+    fits: DFF<Bit>,
     chunk: Signal<Local, Bit>,
     pop: Signal<Local, Bit>,
     beat: DFF<Bits<3>>,
@@ -117,6 +119,7 @@ impl Fetch {
             chunk_lines: Default::default(),
             room: Default::default(),
             all_room: Constant::new(((AHEAD * beats) as u64).into()),
+            fits: Default::default(),
             chunk: Default::default(),
             pop: Default::default(),
             beat: Default::default(),
@@ -139,7 +142,7 @@ impl Fetch {
 impl Logic for Fetch {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, line, records_left, room, beat, bad, full);
+        dff_setup!(self, clock, line, records_left, room, fits, beat, bad, full);
         self.cutter.clock.next = self.clock.val();
         self.cutter.reset.next = self.reset.val();
         self.lines.clock.next = self.clock.val();
@@ -152,10 +155,13 @@ impl Logic for Fetch {
         for k in self._line_bits..self._line_bits_end {
             self.chunk_lines.next = bit_cast::<24, 16>(self.chunk_records.val()) << k;
         }
-        self.chunk.next = (self.records_left.q.val() != 0)
-            & self.cutter.run_ready.val()
+        self.chunk.next = self.fits.q.val() & self.cutter.run_ready.val() & (!self.flush.val());
+        self.fits.d.next = (self.records_left.q.val() != 0)
+            & (bit_cast::<24, 8>(self.room.q.val()) >= self.chunk_lines.val())
+            & (!self.chunk.val())
+            & (!self.run_valid.val())
             & (!self.flush.val())
-            & (bit_cast::<24, 8>(self.room.q.val()) >= self.chunk_lines.val());
+            & (!self.reset.val());
         self.cutter.run_valid.next = self.chunk.val();
         self.cutter.run_line.next = self.line.q.val();
         self.cutter.run_lines.next = self.chunk_lines.val();

@@ -17,7 +17,9 @@ use rust_hdl_widgets::dff_setup;
 ///
 /// [`Control`](super::Control) sees one queue, that of `turn`. The turn changes only when a program
 /// ends and while there is none: it goes to the next queue that has something to take, upwards and
-/// round; while no other has, it stays. So a queue that is alone never waits for its turn.
+/// round; while no other has, it stays. So a queue that is alone never waits for its turn. That a
+/// queue has something to take is seen a cycle late, and again two cycles after one of its indices
+/// has moved; a queue that is not enabled any more is not offered, even so.
 #[derive(LogicBlock)]
 pub struct Queues {
     /// Clock.
@@ -62,7 +64,7 @@ pub struct Queues {
     pub running: Signal<In, Bit>,
     /// There is a submission to take.
     pub may_take: Signal<Out, Bit>,
-    /// Its first line.
+    /// Its first line, a cycle after `may_take` and as long as the turn does not change.
     pub submission_line: Signal<Out, Bits<53>>,
     /// It is taken.
     pub taken: Signal<In, Bit>,
@@ -89,10 +91,14 @@ pub struct Queues {
     number: Vec<Constant<Bits<3>>>,
     mine: Vec<Signal<Local, Bit>>,
     ring_one: Constant<Bits<16>>,
-    ring_mask: Vec<Signal<Local, Bits<16>>>,
-    next_head: Vec<Signal<Local, Bits<16>>>,
-    next_tail: Vec<Signal<Local, Bits<16>>>,
-    work: Vec<Signal<Local, Bit>>,
+    // Behind the indices, so that no sum stands before a comparison.
+    ring_mask: Vec<DFF<Bits<16>>>,
+    next_head: Vec<DFF<Bits<16>>>,
+    next_tail: Vec<DFF<Bits<16>>>,
+    waiting: Vec<Signal<Local, Bit>>,
+    moving: Vec<Signal<Local, Bit>>,
+    moved: Vec<DFF<Bit>>,
+    work: Vec<DFF<Bit>>,
     done: Vec<Signal<Local, Bit>>,
     busy_chain: Vec<Signal<Local, Bit>>,
     heads: Vec<DFF<Bits<16>>>,
@@ -104,6 +110,8 @@ pub struct Queues {
     newest_error: DFF<Bits<32>>,
     sq_line: Signal<Local, Bits<53>>,
     cq_line: Signal<Local, Bits<53>>,
+    next_submission: DFF<Bits<53>>,
+    next_answer: DFF<Bits<53>>,
     sq_base_now: Signal<Local, Bits<64>>,
     cq_base_now: Signal<Local, Bits<64>>,
     head_now: Signal<Local, Bits<16>>,
@@ -171,6 +179,9 @@ impl Queues {
             ring_mask: each(queues),
             next_head: each(queues),
             next_tail: each(queues),
+            waiting: each(queues),
+            moving: each(queues),
+            moved: each(queues),
             work: each(queues),
             done: each(queues),
             busy_chain: each(queues + 1),
@@ -183,6 +194,8 @@ impl Queues {
             newest_error: Default::default(),
             sq_line: Default::default(),
             cq_line: Default::default(),
+            next_submission: Default::default(),
+            next_answer: Default::default(),
             sq_base_now: Default::default(),
             cq_base_now: Default::default(),
             head_now: Default::default(),
@@ -203,7 +216,14 @@ impl Queues {
 impl Logic for Queues {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, turn, newest_error);
+        dff_setup!(
+            self,
+            clock,
+            turn,
+            newest_error,
+            next_submission,
+            next_answer
+        );
         for i in 0..self._queues {
             self.heads[i].clock.next = self.clock.val();
             self.tails[i].clock.next = self.clock.val();
@@ -223,17 +243,31 @@ impl Logic for Queues {
             self.error[i].next = self.errors[i].q.val();
             self.completed[i].next = self.completions[i].q.val();
 
-            self.ring_mask[i].next = (self.ring_one.val() << self.queue_log2[i].val()) - 1;
-            self.next_head[i].next = (self.heads[i].q.val() + 1) & self.ring_mask[i].val();
-            self.next_tail[i].next = (self.tails[i].q.val() + 1) & self.ring_mask[i].val();
-            self.work[i].next = self.enable[i].val()
+            self.ring_mask[i].clock.next = self.clock.val();
+            self.next_head[i].clock.next = self.clock.val();
+            self.next_tail[i].clock.next = self.clock.val();
+            self.moved[i].clock.next = self.clock.val();
+            self.work[i].clock.next = self.clock.val();
+            self.mine[i].next = self.turn.q.val() == self.number[i].val();
+            self.ring_mask[i].d.next = (self.ring_one.val() << self.queue_log2[i].val()) - 1;
+            self.next_head[i].d.next = (self.heads[i].q.val() + 1) & self.ring_mask[i].q.val();
+            self.next_tail[i].d.next = (self.tails[i].q.val() + 1) & self.ring_mask[i].q.val();
+            // What is compared is known two cycles after an index has moved, and a queue that has
+            // failed is not offered again.
+            self.moving[i].next = self.mine[i].val()
+                & (self.taken.val() | self.written.val() | self.unwritable.val());
+            self.moved[i].d.next = self.moving[i].val();
+            self.waiting[i].next = self.enable[i].val()
                 & (!self.broken[i].q.val())
-                & (self.heads[i].q.val() != (self.sq_tail[i].val() & self.ring_mask[i].val()))
-                & (self.next_tail[i].val() != (self.cq_head[i].val() & self.ring_mask[i].val()));
+                & (self.heads[i].q.val() != (self.sq_tail[i].val() & self.ring_mask[i].q.val()))
+                & (self.next_tail[i].q.val()
+                    != (self.cq_head[i].val() & self.ring_mask[i].q.val()));
+            self.work[i].d.next =
+                self.waiting[i].val() & (!self.moving[i].val()) & (!self.moved[i].q.val());
         }
 
         // The queue whose turn it is.
-        self.may_take.next = self.work[0].val();
+        self.may_take.next = self.work[0].q.val() & self.enable[0].val();
         self.sq_base_now.next = self.sq_base[0].val();
         self.cq_base_now.next = self.cq_base[0].val();
         self.head_now.next = self.heads[0].q.val();
@@ -242,7 +276,7 @@ impl Logic for Queues {
         self.give_up.next = self.resetting[0].val();
         for i in 1..self._queues {
             if self.turn.q.val() == self.number[i].val() {
-                self.may_take.next = self.work[i].val();
+                self.may_take.next = self.work[i].q.val() & self.enable[i].val();
                 self.sq_base_now.next = self.sq_base[i].val();
                 self.cq_base_now.next = self.cq_base[i].val();
                 self.head_now.next = self.heads[i].q.val();
@@ -257,27 +291,31 @@ impl Logic for Queues {
             self.cq_line.next = self.cq_base_now.val().get_bits::<53>(k);
         }
         for k in self._record_bits..self._record_bits_end {
-            self.submission_line.next =
+            self.next_submission.d.next =
                 self.sq_line.val() + (bit_cast::<53, 16>(self.head_now.val()) << k);
         }
         for k in self._entry_bits..self._entry_bits_end {
-            self.answer_line.next =
+            self.next_answer.d.next =
                 self.cq_line.val() + (bit_cast::<53, 16>(self.tail_now.val()) << k);
         }
+
+        self.submission_line.next = self.next_submission.q.val();
+        self.answer_line.next = self.next_answer.q.val();
 
         // The next turn: the lowest queue above that has work, else the lowest of all.
         self.next_turn.next = self.turn.q.val();
         for last in self._last..self._queues {
             for i in 0..self._last {
-                if self.work[last - i].val() & (self.number[last - i].val() <= self.turn.q.val()) {
+                if self.work[last - i].q.val() & (self.number[last - i].val() <= self.turn.q.val())
+                {
                     self.next_turn.next = self.number[last - i].val();
                 }
             }
-            if self.work[0].val() {
+            if self.work[0].q.val() {
                 self.next_turn.next = self.number[0].val();
             }
             for i in 0..self._last {
-                if self.work[last - i].val() & (self.number[last - i].val() > self.turn.q.val()) {
+                if self.work[last - i].q.val() & (self.number[last - i].val() > self.turn.q.val()) {
                     self.next_turn.next = self.number[last - i].val();
                 }
             }
@@ -293,16 +331,15 @@ impl Logic for Queues {
         self.last_error.next = self.newest_error.q.val();
         self.busy_chain[0].next = false;
         for i in 0..self._queues {
-            self.mine[i].next = self.turn.q.val() == self.number[i].val();
             self.busy[i].next = self.running.val() & self.mine[i].val();
             if self.mine[i].val() {
                 if self.taken.val() {
-                    self.heads[i].d.next = self.next_head[i].val();
+                    self.heads[i].d.next = self.next_head[i].q.val();
                 }
                 if self.written.val() {
                     self.completions[i].d.next = true;
-                    self.tails[i].d.next = self.next_tail[i].val();
-                    if self.next_tail[i].val() == 0 {
+                    self.tails[i].d.next = self.next_tail[i].q.val();
+                    if self.next_tail[i].q.val() == 0 {
                         self.round[i].d.next = !self.round[i].q.val();
                     }
                 }
@@ -317,7 +354,8 @@ impl Logic for Queues {
                 self.resetting[i].val() & (!(self.running.val() & self.mine[i].val()));
             self.reset_done[i].next = self.done[i].val();
             self.busy_chain[i + 1].next = self.busy_chain[i].val()
-                | self.work[i].val()
+                | self.waiting[i].val()
+                | self.moved[i].q.val()
                 | self.completions[i].q.val()
                 | self.resetting[i].val();
             if self.reset.val() | self.done[i].val() {

@@ -75,14 +75,18 @@ impl Logic for Token {
 /// All tokens, and who may start.
 ///
 /// ```text
-/// want_*, takes_* ->|        |-> start_*    (one engine a cycle: LOAD before GEMM before STORE)
-/// ready_*         ->| Tokens |-> blocked_*  (waits for a token)
+/// want_*, takes_* ->|        |-> start_*    (one engine at a time: LOAD before GEMM before STORE)
+/// ready_*         ->| Tokens |-> blocked_*  (waits for a token; a cycle late)
 /// done_*, gives_* ->|        |-> overflow
 /// ```
 ///
-/// `want` says that the queue of an engine has a command, `ready` that the engine would take it.
-/// `start` is the moment in which the engine takes the command and its tokens are taken. A token
-/// given in one cycle can be taken in the next.
+/// `want` says that the queue of an engine has a command, `ready` that the engine would take it;
+/// either stays until `start`, the moment in which the engine takes the command and its tokens are
+/// taken. The way there takes three cycles, since the outputs of queues, sixteen tokens and the
+/// engines are far apart: in the first it is seen that no token is missing, in the second an engine
+/// is chosen, in the third it starts. What was seen counts only if no engine has started since, for
+/// that one may have taken the token; so starts are at least three cycles apart. A token given in
+/// one cycle can be seen two cycles later.
 #[derive(LogicBlock)]
 pub struct Tokens {
     /// Clock.
@@ -137,7 +141,7 @@ pub struct Tokens {
     pub blocked_gemm: Signal<Out, Bit>,
     /// The STORE waits for a token.
     pub blocked_store: Signal<Out, Bit>,
-    /// A token was given too often.
+    /// A token was given too often, three cycles ago.
     pub overflow: Signal<Out, Bit>,
     /// Index of a command that gave it.
     pub overflow_index: Signal<Out, Bits<16>>,
@@ -148,17 +152,35 @@ pub struct Tokens {
     overflows: Vec<Signal<Local, Bit>>,
     overflows_load: Vec<Signal<Local, Bit>>,
     overflows_gemm: Vec<Signal<Local, Bit>>,
+    fits_load: DFF<Bit>,
+    fits_gemm: DFF<Bit>,
+    fits_store: DFF<Bit>,
     go_load: Signal<Local, Bit>,
     go_gemm: Signal<Local, Bit>,
     go_store: Signal<Local, Bit>,
+    starting: Signal<Local, Bit>,
+    starts_load: DFF<Bit>,
+    starts_gemm: DFF<Bit>,
+    starts_store: DFF<Bit>,
+    waits_load: DFF<Bit>,
+    waits_gemm: DFF<Bit>,
+    waits_store: DFF<Bit>,
     taken: Signal<Local, Bits<16>>,
-    // What is needed to name a giver in the next cycle.
+    // What is given, and what is needed to name a giver when it is known that it was too much.
     overflowed: Vec<DFF<Bit>>,
     gave_load: DFF<Bits<16>>,
     gave_gemm: DFF<Bits<16>>,
+    gave_store: DFF<Bits<16>>,
+    had_load: DFF<Bits<16>>,
+    had_gemm: DFF<Bits<16>>,
+    from_load: DFF<Bits<16>>,
+    from_gemm: DFF<Bits<16>>,
+    from_store: DFF<Bits<16>>,
     last_load: DFF<Bits<16>>,
     last_gemm: DFF<Bits<16>>,
     last_store: DFF<Bits<16>>,
+    told: DFF<Bit>,
+    told_index: DFF<Bits<16>>,
 }
 
 impl Default for Tokens {
@@ -200,16 +222,34 @@ impl Default for Tokens {
             overflows: chain(),
             overflows_load: chain(),
             overflows_gemm: chain(),
+            fits_load: Default::default(),
+            fits_gemm: Default::default(),
+            fits_store: Default::default(),
             go_load: Default::default(),
             go_gemm: Default::default(),
             go_store: Default::default(),
+            starting: Default::default(),
+            starts_load: Default::default(),
+            starts_gemm: Default::default(),
+            starts_store: Default::default(),
+            waits_load: Default::default(),
+            waits_gemm: Default::default(),
+            waits_store: Default::default(),
             taken: Default::default(),
             overflowed: (0..TOKENS).map(|_| DFF::default()).collect(),
             gave_load: Default::default(),
             gave_gemm: Default::default(),
+            gave_store: Default::default(),
+            had_load: Default::default(),
+            had_gemm: Default::default(),
+            from_load: Default::default(),
+            from_gemm: Default::default(),
+            from_store: Default::default(),
             last_load: Default::default(),
             last_gemm: Default::default(),
             last_store: Default::default(),
+            told: Default::default(),
+            told_index: Default::default(),
         }
     }
 }
@@ -218,7 +258,30 @@ impl Logic for Tokens {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, gave_load, gave_gemm, last_load, last_gemm, last_store
+            self,
+            clock,
+            fits_load,
+            fits_gemm,
+            fits_store,
+            starts_load,
+            starts_gemm,
+            starts_store,
+            waits_load,
+            waits_gemm,
+            waits_store,
+            gave_load,
+            gave_gemm,
+            gave_store,
+            had_load,
+            had_gemm,
+            from_load,
+            from_gemm,
+            from_store,
+            last_load,
+            last_gemm,
+            last_store,
+            told,
+            told_index
         );
         self.missing_load[0].next = false;
         self.missing_gemm[0].next = false;
@@ -231,31 +294,42 @@ impl Logic for Tokens {
             self.missing_store[i + 1].next = self.missing_store[i].val()
                 | (self.takes_store.val().get_bit(i) & self.token[i].empty.val());
         }
-        self.blocked_load.next = self.want_load.val() & self.missing_load[16].val();
-        self.blocked_gemm.next = self.want_gemm.val() & self.missing_gemm[16].val();
-        self.blocked_store.next = self.want_store.val() & self.missing_store[16].val();
-        self.go_load.next =
-            self.want_load.val() & self.ready_load.val() & (!self.missing_load[16].val());
-        self.go_gemm.next = self.want_gemm.val()
-            & self.ready_gemm.val()
-            & (!self.missing_gemm[16].val())
-            & (!self.go_load.val());
-        self.go_store.next = self.want_store.val()
+        self.waits_load.d.next = self.want_load.val() & self.missing_load[16].val();
+        self.waits_gemm.d.next = self.want_gemm.val() & self.missing_gemm[16].val();
+        self.waits_store.d.next = self.want_store.val() & self.missing_store[16].val();
+        self.blocked_load.next = self.waits_load.q.val();
+        self.blocked_gemm.next = self.waits_gemm.q.val();
+        self.blocked_store.next = self.waits_store.q.val();
+
+        self.go_load.next = self.fits_load.q.val() & self.ready_load.val();
+        self.go_gemm.next = self.fits_gemm.q.val() & self.ready_gemm.val() & (!self.go_load.val());
+        self.go_store.next = self.fits_store.q.val()
             & self.ready_store.val()
-            & (!self.missing_store[16].val())
             & (!self.go_load.val())
             & (!self.go_gemm.val());
-        self.start_load.next = self.go_load.val();
-        self.start_gemm.next = self.go_gemm.val();
-        self.start_store.next = self.go_store.val();
+        self.starting.next = (self.go_load.val() | self.go_gemm.val() | self.go_store.val())
+            | (self.starts_load.q.val() | self.starts_gemm.q.val() | self.starts_store.q.val())
+            | self.reset.val();
+        self.fits_load.d.next =
+            self.want_load.val() & (!self.missing_load[16].val()) & (!self.starting.val());
+        self.fits_gemm.d.next =
+            self.want_gemm.val() & (!self.missing_gemm[16].val()) & (!self.starting.val());
+        self.fits_store.d.next =
+            self.want_store.val() & (!self.missing_store[16].val()) & (!self.starting.val());
+        self.starts_load.d.next = self.go_load.val() & (!self.reset.val());
+        self.starts_gemm.d.next = self.go_gemm.val() & (!self.reset.val());
+        self.starts_store.d.next = self.go_store.val() & (!self.reset.val());
+        self.start_load.next = self.starts_load.q.val();
+        self.start_gemm.next = self.starts_gemm.q.val();
+        self.start_store.next = self.starts_store.q.val();
         self.taken.next = 0.into();
-        if self.go_load.val() {
+        if self.starts_load.q.val() {
             self.taken.next = self.takes_load.val();
         }
-        if self.go_gemm.val() {
+        if self.starts_gemm.q.val() {
             self.taken.next = self.takes_gemm.val();
         }
-        if self.go_store.val() {
+        if self.starts_store.q.val() {
             self.taken.next = self.takes_store.val();
         }
         self.overflows[0].next = false;
@@ -265,17 +339,16 @@ impl Logic for Tokens {
             self.token[i].clock.next = self.clock.val();
             self.token[i].reset.next = self.reset.val();
             self.token[i].take.next = self.taken.val().get_bit(i);
-            self.token[i].give_load.next = self.done_load.val() & self.gives_load.val().get_bit(i);
-            self.token[i].give_gemm.next = self.done_gemm.val() & self.gives_gemm.val().get_bit(i);
-            self.token[i].give_store.next =
-                self.done_store.val() & self.gives_store.val().get_bit(i);
+            self.token[i].give_load.next = self.gave_load.q.val().get_bit(i);
+            self.token[i].give_gemm.next = self.gave_gemm.q.val().get_bit(i);
+            self.token[i].give_store.next = self.gave_store.q.val().get_bit(i);
             self.overflowed[i].clock.next = self.clock.val();
             self.overflowed[i].d.next = self.token[i].overflow.val() & (!self.reset.val());
             self.overflows[i + 1].next = self.overflows[i].val() | self.overflowed[i].q.val();
             self.overflows_load[i + 1].next = self.overflows_load[i].val()
-                | (self.overflowed[i].q.val() & self.gave_load.q.val().get_bit(i));
+                | (self.overflowed[i].q.val() & self.had_load.q.val().get_bit(i));
             self.overflows_gemm[i + 1].next = self.overflows_gemm[i].val()
-                | (self.overflowed[i].q.val() & self.gave_gemm.q.val().get_bit(i));
+                | (self.overflowed[i].q.val() & self.had_gemm.q.val().get_bit(i));
         }
         self.gave_load.d.next = 0.into();
         if self.done_load.val() {
@@ -285,16 +358,32 @@ impl Logic for Tokens {
         if self.done_gemm.val() {
             self.gave_gemm.d.next = self.gives_gemm.val();
         }
-        self.last_load.d.next = self.index_load.val();
-        self.last_gemm.d.next = self.index_gemm.val();
-        self.last_store.d.next = self.index_store.val();
-        self.overflow.next = self.overflows[16].val();
-        self.overflow_index.next = self.last_store.q.val();
+        self.gave_store.d.next = 0.into();
+        if self.done_store.val() {
+            self.gave_store.d.next = self.gives_store.val();
+        }
+        if self.reset.val() {
+            self.gave_load.d.next = 0.into();
+            self.gave_gemm.d.next = 0.into();
+            self.gave_store.d.next = 0.into();
+        }
+        self.had_load.d.next = self.gave_load.q.val();
+        self.had_gemm.d.next = self.gave_gemm.q.val();
+        self.from_load.d.next = self.index_load.val();
+        self.from_gemm.d.next = self.index_gemm.val();
+        self.from_store.d.next = self.index_store.val();
+        self.last_load.d.next = self.from_load.q.val();
+        self.last_gemm.d.next = self.from_gemm.q.val();
+        self.last_store.d.next = self.from_store.q.val();
+        self.told.d.next = self.overflows[16].val() & (!self.reset.val());
+        self.told_index.d.next = self.last_store.q.val();
         if self.overflows_gemm[16].val() {
-            self.overflow_index.next = self.last_gemm.q.val();
+            self.told_index.d.next = self.last_gemm.q.val();
         }
         if self.overflows_load[16].val() {
-            self.overflow_index.next = self.last_load.q.val();
+            self.told_index.d.next = self.last_load.q.val();
         }
+        self.overflow.next = self.told.q.val();
+        self.overflow_index.next = self.told_index.q.val();
     }
 }

@@ -10,6 +10,9 @@ use crate::mem::{Fifo, LineQueue};
 /// Lines that reads of either user may have under way, and lines of writes of the engines.
 const LINES: usize = 256;
 
+/// Lines of [`LINES`] that stay free, since it is seen some cycles late how many there are.
+const SPARE: usize = 3;
+
 /// Answers to writes that either user may be owed.
 const ANSWERS: usize = 32;
 
@@ -180,29 +183,49 @@ pub struct LocalPort {
     /// Lines that nobody was promised: a read begins when its lines are fewer.
     e_room: DFF<Bits<16>>,
     w_room: DFF<Bits<16>>,
-    e_fits: Signal<Local, Bit>,
-    w_fits: Signal<Local, Bit>,
+    /// That the burst which is offered has room is seen a cycle before it is taken.
+    e_fits: DFF<Bit>,
+    w_fits: DFF<Bit>,
+    // The latest takings and lines, not in the room yet.
+    took_lines: DFF<Bits<16>>,
+    e_took: DFF<Bit>,
+    w_took: DFF<Bit>,
+    e_popped: DFF<Bit>,
+    w_popped: DFF<Bit>,
     e_asks: Signal<Local, Bit>,
     w_asks: Signal<Local, Bit>,
     ar_free: Signal<Local, Bit>,
     e_ar_taken: Signal<Local, Bit>,
     w_ar_taken: Signal<Local, Bit>,
-    r_window: Signal<Local, Bit>,
+    // What memory answers, a cycle late: it is far from the queues.
+    r_valid: DFF<Bit>,
+    r_window: DFF<Bit>,
+    r_resp: DFF<Bits<2>>,
+    r_last: DFF<Bit>,
+    r_data: Vec<DFF<Bits<32>>>,
+    b_valid: DFF<Bit>,
+    b_window: DFF<Bit>,
+    b_resp: DFF<Bits<2>>,
     r_mark: Signal<Local, Bits<4>>,
     e_pop: Signal<Local, Bit>,
     w_pop: Signal<Local, Bit>,
     // Writes.
     e_bursts: Fifo<LocalBurst>,
     e_data: LineQueue,
+    /// Lines in there, without the latest comings and goings.
     e_data_used: DFF<Bits<16>>,
+    e_free: DFF<Bit>,
+    e_wrote: DFF<Bit>,
+    e_sent: DFF<Bit>,
     /// Bursts of the engines of which all lines are there.
     e_complete: DFF<Bits<16>>,
     e_write: Signal<Local, Bit>,
-    e_write_end: Signal<Local, Bit>,
+    e_write_end: DFF<Bit>,
     e_begins: Signal<Local, Bit>,
     w_begins: Signal<Local, Bit>,
-    e_writes: Signal<Local, Bit>,
-    w_writes: Signal<Local, Bit>,
+    /// A write may begin, as seen a cycle before.
+    e_writes: DFF<Bit>,
+    w_writes: DFF<Bit>,
     may_begin: Signal<Local, Bit>,
     aw_valid: DFF<Bit>,
     aw: DFF<LocalBurst>,
@@ -218,20 +241,20 @@ pub struct LocalPort {
     /// Answers that are owed or wait.
     e_answers_used: DFF<Bits<8>>,
     w_answers_used: DFF<Bits<8>>,
-    b_window: Signal<Local, Bit>,
     e_b_pop: Signal<Local, Bit>,
     w_b_pop: Signal<Local, Bit>,
     // What memory owes.
     reads: DFF<Bits<16>>,
     writes: DFF<Bits<16>>,
-    ar_begins: Signal<Local, Bit>,
+    ar_begins: DFF<Bit>,
     r_ends: Signal<Local, Bit>,
-    aw_begins: Signal<Local, Bit>,
+    aw_begins: DFF<Bit>,
     draining: DFF<Bit>,
     at_rest: Signal<Local, Bit>,
     clear: Signal<Local, Bit>,
     clear_data: Signal<Local, Bit>,
     lines: Constant<Bits<16>>,
+    most_lines: Constant<Bits<16>>,
     answers: Constant<Bits<8>>,
     _words: usize,
     /// Quarters of a line of 4 words; 0 when it has 8.
@@ -325,18 +348,33 @@ impl LocalPort {
             w_room: Default::default(),
             e_fits: Default::default(),
             w_fits: Default::default(),
+            took_lines: Default::default(),
+            e_took: Default::default(),
+            w_took: Default::default(),
+            e_popped: Default::default(),
+            w_popped: Default::default(),
             e_asks: Default::default(),
             w_asks: Default::default(),
             ar_free: Default::default(),
             e_ar_taken: Default::default(),
             w_ar_taken: Default::default(),
+            r_valid: Default::default(),
             r_window: Default::default(),
+            r_resp: Default::default(),
+            r_last: Default::default(),
+            r_data: (0..words).map(|_| DFF::default()).collect(),
+            b_valid: Default::default(),
+            b_window: Default::default(),
+            b_resp: Default::default(),
             r_mark: Default::default(),
             e_pop: Default::default(),
             w_pop: Default::default(),
             e_bursts: Fifo::new(8),
             e_data: LineQueue::new(LINES, words),
             e_data_used: Default::default(),
+            e_free: Default::default(),
+            e_wrote: Default::default(),
+            e_sent: Default::default(),
             e_complete: Default::default(),
             e_write: Default::default(),
             e_write_end: Default::default(),
@@ -357,7 +395,6 @@ impl LocalPort {
             w_answers: Fifo::new(ANSWERS),
             e_answers_used: Default::default(),
             w_answers_used: Default::default(),
-            b_window: Default::default(),
             e_b_pop: Default::default(),
             w_b_pop: Default::default(),
             reads: Default::default(),
@@ -370,6 +407,7 @@ impl LocalPort {
             clear: Default::default(),
             clear_data: Default::default(),
             lines: Constant::new((LINES as u64).into()),
+            most_lines: Constant::new(((LINES - SPARE) as u64).into()),
             answers: Constant::new((ANSWERS as u64).into()),
             _words: words,
             _narrow: if words == 4 { 4 } else { 0 },
@@ -389,7 +427,24 @@ impl Logic for LocalPort {
             ar_turn,
             e_room,
             w_room,
+            e_fits,
+            w_fits,
+            took_lines,
+            e_took,
+            w_took,
+            e_popped,
+            w_popped,
+            r_valid,
+            r_window,
+            r_resp,
+            r_last,
             e_data_used,
+            e_free,
+            e_wrote,
+            e_sent,
+            e_write_end,
+            e_writes,
+            w_writes,
             e_complete,
             aw_valid,
             aw,
@@ -398,8 +453,13 @@ impl Logic for LocalPort {
             lines_left,
             e_answers_used,
             w_answers_used,
+            b_valid,
+            b_window,
+            b_resp,
             reads,
             writes,
+            ar_begins,
+            aw_begins,
             draining
         );
         self.e_lines.clock.next = self.clock.val();
@@ -413,6 +473,8 @@ impl Logic for LocalPort {
         self.at_rest.next = (!self.ar_valid.q.val())
             & (!self.aw_valid.q.val())
             & (!self.sending.q.val())
+            & (!self.ar_begins.q.val())
+            & (!self.aw_begins.q.val())
             & (self.reads.q.val() == 0)
             & (self.writes.q.val() == 0);
         if self.at_rest.val() {
@@ -435,23 +497,30 @@ impl Logic for LocalPort {
             & (self.e_room.q.val() == self.lines.val())
             & (self.w_room.q.val() == self.lines.val())
             & (self.e_data_used.q.val() == 0)
+            & (!self.e_wrote.q.val())
             & (self.e_answers_used.q.val() == 0)
             & (self.w_answers_used.q.val() == 0);
 
         // Read addresses.
-        self.e_fits.next = bit_cast::<16, 8>(self.e_arlen.val()) < self.e_room.q.val();
-        self.w_fits.next = bit_cast::<16, 8>(self.w_arlen.val()) < self.w_room.q.val();
-        self.e_asks.next = self.e_arvalid.val() & self.e_fits.val() & (!self.clear.val());
-        self.w_asks.next = self.w_arvalid.val() & self.w_fits.val() & (!self.clear.val());
-        self.ar_free.next = (!self.ar_valid.q.val()) | self.l_arready.val();
+        self.e_asks.next = self.e_arvalid.val() & self.e_fits.q.val() & (!self.clear.val());
+        self.w_asks.next = self.w_arvalid.val() & self.w_fits.q.val() & (!self.clear.val());
+        self.ar_free.next = !self.ar_valid.q.val();
         self.w_ar_taken.next =
             self.ar_free.val() & self.w_asks.val() & ((!self.e_asks.val()) | self.ar_turn.q.val());
         self.e_ar_taken.next = self.ar_free.val()
             & self.e_asks.val()
             & ((!self.w_asks.val()) | (!self.ar_turn.q.val()));
+        self.e_fits.d.next = self.e_arvalid.val()
+            & (bit_cast::<16, 8>(self.e_arlen.val()) < self.e_room.q.val())
+            & (!self.e_ar_taken.val())
+            & (!self.e_took.q.val());
+        self.w_fits.d.next = self.w_arvalid.val()
+            & (bit_cast::<16, 8>(self.w_arlen.val()) < self.w_room.q.val())
+            & (!self.w_ar_taken.val())
+            & (!self.w_took.q.val());
         self.e_arready.next = self.e_ar_taken.val();
         self.w_arready.next = self.w_ar_taken.val();
-        self.ar_begins.next = self.e_ar_taken.val() | self.w_ar_taken.val();
+        self.ar_begins.d.next = self.e_ar_taken.val() | self.w_ar_taken.val();
         if self.l_arready.val() {
             self.ar_valid.d.next = false;
         }
@@ -479,22 +548,27 @@ impl Logic for LocalPort {
 
         // Read data: there is room for all of it.
         self.l_rready.next = true;
-        self.r_window.next = self.l_rid.val().get_bit(0);
-        self.r_mark.next = bit_cast::<4, 2>(self.l_rresp.val());
-        if self.l_rlast.val() {
-            self.r_mark.next = bit_cast::<4, 2>(self.l_rresp.val()) | 4;
+        self.r_valid.d.next = self.l_rvalid.val();
+        self.r_window.d.next = self.l_rid.val().get_bit(0);
+        self.r_resp.d.next = self.l_rresp.val();
+        self.r_last.d.next = self.l_rlast.val();
+        self.r_mark.next = bit_cast::<4, 2>(self.r_resp.q.val());
+        if self.r_last.q.val() {
+            self.r_mark.next = bit_cast::<4, 2>(self.r_resp.q.val()) | 4;
         }
-        self.e_lines.push.next = self.l_rvalid.val() & (!self.r_window.val());
-        self.w_lines.push.next = self.l_rvalid.val() & self.r_window.val();
+        self.e_lines.push.next = self.r_valid.q.val() & (!self.r_window.q.val());
+        self.w_lines.push.next = self.r_valid.q.val() & self.r_window.q.val();
         self.e_lines.push_mark.next = self.r_mark.val();
         self.w_lines.push_mark.next = self.r_mark.val();
         for i in 0..self._words {
-            self.e_lines.push_data[i].next = self.l_rdata[i].val();
-            self.w_lines.push_data[i].next = self.l_rdata[i].val();
+            self.r_data[i].clock.next = self.clock.val();
+            self.r_data[i].d.next = self.l_rdata[i].val();
+            self.e_lines.push_data[i].next = self.r_data[i].q.val();
+            self.w_lines.push_data[i].next = self.r_data[i].q.val();
             self.e_rdata[i].next = self.e_lines.data[i].val();
             self.w_rdata[i].next = self.w_lines.data[i].val();
         }
-        self.r_ends.next = self.l_rvalid.val() & self.l_rlast.val();
+        self.r_ends.next = self.r_valid.q.val() & self.r_last.q.val();
         self.e_rvalid.next = self.e_lines.valid.val();
         self.e_rresp.next = self.e_lines.mark.val().get_bits::<2>(0);
         self.e_rlast.next = self.e_lines.mark.val().get_bit(2);
@@ -505,22 +579,28 @@ impl Logic for LocalPort {
         self.w_pop.next = self.w_lines.valid.val() & self.w_rready.val();
         self.e_lines.pop.next = self.e_pop.val();
         self.w_lines.pop.next = self.w_pop.val();
-        if self.e_ar_taken.val() & (!self.e_pop.val()) {
-            self.e_room.d.next = self.e_room.q.val() - bit_cast::<16, 8>(self.e_arlen.val()) - 1;
+        self.took_lines.d.next = bit_cast::<16, 8>(self.e_arlen.val()) + 1;
+        if self.w_ar_taken.val() {
+            self.took_lines.d.next = bit_cast::<16, 8>(self.w_arlen.val()) + 1;
         }
-        if self.e_ar_taken.val() & self.e_pop.val() {
-            self.e_room.d.next = self.e_room.q.val() - bit_cast::<16, 8>(self.e_arlen.val());
-        }
-        if self.e_pop.val() & (!self.e_ar_taken.val()) {
+        self.e_took.d.next = self.e_ar_taken.val();
+        self.w_took.d.next = self.w_ar_taken.val();
+        self.e_popped.d.next = self.e_pop.val();
+        self.w_popped.d.next = self.w_pop.val();
+        if self.e_took.q.val() {
+            self.e_room.d.next = self.e_room.q.val() - self.took_lines.q.val();
+            if self.e_popped.q.val() {
+                self.e_room.d.next = self.e_room.q.val() - self.took_lines.q.val() + 1;
+            }
+        } else if self.e_popped.q.val() {
             self.e_room.d.next = self.e_room.q.val() + 1;
         }
-        if self.w_ar_taken.val() & (!self.w_pop.val()) {
-            self.w_room.d.next = self.w_room.q.val() - bit_cast::<16, 8>(self.w_arlen.val()) - 1;
-        }
-        if self.w_ar_taken.val() & self.w_pop.val() {
-            self.w_room.d.next = self.w_room.q.val() - bit_cast::<16, 8>(self.w_arlen.val());
-        }
-        if self.w_pop.val() & (!self.w_ar_taken.val()) {
+        if self.w_took.q.val() {
+            self.w_room.d.next = self.w_room.q.val() - self.took_lines.q.val();
+            if self.w_popped.q.val() {
+                self.w_room.d.next = self.w_room.q.val() - self.took_lines.q.val() + 1;
+            }
+        } else if self.w_popped.q.val() {
             self.w_room.d.next = self.w_room.q.val() + 1;
         }
 
@@ -531,35 +611,38 @@ impl Logic for LocalPort {
         self.e_bursts.push_data.next.addr = self.e_awaddr.val();
         self.e_bursts.push_data.next.len = self.e_awlen.val();
         self.e_bursts.push_data.next.window = false;
-        self.e_write.next = self.e_wvalid.val()
-            & (self.e_data_used.q.val() != self.lines.val())
-            & (!self.clear.val());
-        self.e_wready.next = (self.e_data_used.q.val() != self.lines.val()) & (!self.clear.val());
+        self.e_free.d.next = self.e_data_used.q.val() < self.most_lines.val();
+        self.e_write.next = self.e_wvalid.val() & self.e_free.q.val() & (!self.clear.val());
+        self.e_wready.next = self.e_free.q.val() & (!self.clear.val());
+        self.e_wrote.d.next = self.e_write.val();
         self.e_data.push.next = self.e_write.val();
         self.e_data.push_mark.next = self.e_wquarters.val();
         for i in 0..self._words {
             self.e_data.push_data[i].next = self.e_wdata[i].val();
         }
-        self.e_write_end.next = self.e_write.val() & self.e_wlast.val();
+        self.e_write_end.d.next = self.e_write.val() & self.e_wlast.val();
 
         // The next write: the masters take turns.
-        self.may_begin.next = (!self.sending.q.val())
-            & ((!self.aw_valid.q.val()) | self.l_awready.val())
-            & (!self.clear.val());
-        self.e_writes.next = self.e_bursts.valid.val()
-            & (self.e_complete.q.val() != 0)
-            & (self.e_answers_used.q.val() != self.answers.val());
-        self.w_writes.next =
-            self.w_awvalid.val() & (self.w_answers_used.q.val() != self.answers.val());
+        self.may_begin.next =
+            (!self.sending.q.val()) & (!self.aw_valid.q.val()) & (!self.clear.val());
         self.w_begins.next = self.may_begin.val()
-            & self.w_writes.val()
-            & ((!self.e_writes.val()) | self.aw_turn.q.val());
+            & self.w_writes.q.val()
+            & ((!self.e_writes.q.val()) | self.aw_turn.q.val());
         self.e_begins.next = self.may_begin.val()
-            & self.e_writes.val()
-            & ((!self.w_writes.val()) | (!self.aw_turn.q.val()));
+            & self.e_writes.q.val()
+            & ((!self.w_writes.q.val()) | (!self.aw_turn.q.val()));
+        self.e_writes.d.next = self.e_bursts.valid.val()
+            & (self.e_complete.q.val() != 0)
+            & (self.e_answers_used.q.val() != self.answers.val())
+            & (!self.e_begins.val())
+            & (!self.clear.val());
+        self.w_writes.d.next = self.w_awvalid.val()
+            & (self.w_answers_used.q.val() != self.answers.val())
+            & (!self.w_begins.val())
+            & (!self.clear.val());
         self.w_awready.next = self.w_begins.val();
         self.e_bursts.pop.next = self.e_begins.val();
-        self.aw_begins.next = self.e_begins.val() | self.w_begins.val();
+        self.aw_begins.d.next = self.e_begins.val() | self.w_begins.val();
         if self.l_awready.val() {
             self.aw_valid.d.next = false;
         }
@@ -636,26 +719,29 @@ impl Logic for LocalPort {
                 self.sending.d.next = false;
             }
         }
-        if self.e_write.val() & (!self.e_w_taken.val()) {
+        self.e_sent.d.next = self.e_w_taken.val();
+        if self.e_wrote.q.val() & (!self.e_sent.q.val()) {
             self.e_data_used.d.next = self.e_data_used.q.val() + 1;
         }
-        if self.e_w_taken.val() & (!self.e_write.val()) {
+        if self.e_sent.q.val() & (!self.e_wrote.q.val()) {
             self.e_data_used.d.next = self.e_data_used.q.val() - 1;
         }
-        if self.e_write_end.val() & (!self.e_begins.val()) {
+        if self.e_write_end.q.val() & (!self.e_begins.val()) {
             self.e_complete.d.next = self.e_complete.q.val() + 1;
         }
-        if self.e_begins.val() & (!self.e_write_end.val()) {
+        if self.e_begins.val() & (!self.e_write_end.q.val()) {
             self.e_complete.d.next = self.e_complete.q.val() - 1;
         }
 
         // Answers to writes: there is room for all of them.
         self.l_bready.next = true;
-        self.b_window.next = self.l_bid.val().get_bit(0);
-        self.e_answers.push.next = self.l_bvalid.val() & (!self.b_window.val());
-        self.w_answers.push.next = self.l_bvalid.val() & self.b_window.val();
-        self.e_answers.push_data.next = self.l_bresp.val();
-        self.w_answers.push_data.next = self.l_bresp.val();
+        self.b_valid.d.next = self.l_bvalid.val();
+        self.b_window.d.next = self.l_bid.val().get_bit(0);
+        self.b_resp.d.next = self.l_bresp.val();
+        self.e_answers.push.next = self.b_valid.q.val() & (!self.b_window.q.val());
+        self.w_answers.push.next = self.b_valid.q.val() & self.b_window.q.val();
+        self.e_answers.push_data.next = self.b_resp.q.val();
+        self.w_answers.push_data.next = self.b_resp.q.val();
         self.e_bvalid.next = self.e_answers.valid.val();
         self.w_bvalid.next = self.w_answers.valid.val();
         self.e_bresp.next = self.e_answers.data.val();
@@ -678,30 +764,43 @@ impl Logic for LocalPort {
         }
 
         // What memory owes.
-        if self.ar_begins.val() & (!self.r_ends.val()) {
+        if self.ar_begins.q.val() & (!self.r_ends.val()) {
             self.reads.d.next = self.reads.q.val() + 1;
         }
-        if self.r_ends.val() & (!self.ar_begins.val()) {
+        if self.r_ends.val() & (!self.ar_begins.q.val()) {
             self.reads.d.next = self.reads.q.val() - 1;
         }
-        if self.aw_begins.val() & (!self.l_bvalid.val()) {
+        if self.aw_begins.q.val() & (!self.b_valid.q.val()) {
             self.writes.d.next = self.writes.q.val() + 1;
         }
-        if self.l_bvalid.val() & (!self.aw_begins.val()) {
+        if self.b_valid.q.val() & (!self.aw_begins.q.val()) {
             self.writes.d.next = self.writes.q.val() - 1;
         }
 
         if self.clear.val() {
             self.e_room.d.next = self.lines.val();
             self.w_room.d.next = self.lines.val();
+            self.e_took.d.next = false;
+            self.w_took.d.next = false;
+            self.e_popped.d.next = false;
+            self.w_popped.d.next = false;
             self.e_complete.d.next = 0.into();
             self.e_answers_used.d.next = 0.into();
             self.w_answers_used.d.next = 0.into();
         }
         if self.clear_data.val() {
             self.e_data_used.d.next = 0.into();
+            self.e_wrote.d.next = false;
+            self.e_sent.d.next = false;
+        }
+        if self.clear.val() {
+            self.e_write_end.d.next = false;
         }
         if self.reset.val() {
+            self.ar_begins.d.next = false;
+            self.aw_begins.d.next = false;
+            self.r_valid.d.next = false;
+            self.b_valid.d.next = false;
             self.ar_valid.d.next = false;
             self.aw_valid.d.next = false;
             self.sending.d.next = false;

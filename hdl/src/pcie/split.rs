@@ -6,7 +6,7 @@ use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
 use super::bursts::Owed;
-use crate::mem::Fifo;
+use crate::mem::ShownFifo;
 
 /// Bursts that may be under way in each direction.
 const BURSTS: usize = 64;
@@ -21,7 +21,8 @@ const BURSTS: usize = 64;
 /// ```
 ///
 /// * An answer waits until all those before it have gone, whatever their identifiers; either side
-///   must give its own in order. At most 64 bursts are under way in each direction.
+///   must give its own in order. At most 64 bursts are under way in each direction. Between the
+///   answers of two bursts no cycle but one passes without a line.
 /// * A write burst is handed on when the data of the one before has gone, so that none waits for
 ///   data that stands behind data for the other side.
 /// * No `valid` depends on a `ready`. `reset` forgets everything.
@@ -141,8 +142,8 @@ pub struct Split {
     pub l_bready: Signal<Out, Bit>,
     /// Not 0: the burst could not be written.
     pub l_bresp: Signal<In, Bits<2>>,
-    reads: Fifo<Owed>,
-    writes: Fifo<Owed>,
+    reads: ShownFifo<Owed>,
+    writes: ShownFifo<Owed>,
     /// Data of a write burst is owed, and to whom it goes.
     sending: DFF<Bit>,
     sending_local: DFF<Bit>,
@@ -227,8 +228,8 @@ impl Split {
             l_bvalid: Default::default(),
             l_bready: Default::default(),
             l_bresp: Default::default(),
-            reads: Fifo::new(BURSTS),
-            writes: Fifo::new(BURSTS),
+            reads: ShownFifo::new(BURSTS),
+            writes: ShownFifo::new(BURSTS),
             sending: Default::default(),
             sending_local: Default::default(),
             ar_local: Default::default(),

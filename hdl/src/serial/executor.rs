@@ -17,6 +17,8 @@ pub enum ExecuteState {
     Idle,
     /// Its first byte.
     Kind,
+    /// Compare its kind with those that there are.
+    Name,
     /// Compare its length with its kind.
     Shape,
     /// Bytes of an offset or an address.
@@ -26,6 +28,8 @@ pub enum ExecuteState {
     /// Find the end of its lines.
     Span,
     /// Compare address and lines with what there is.
+    Weigh,
+    /// Go on with a message that is in order, refuse others.
     Judge,
     /// Write a register.
     WriteRegister,
@@ -155,6 +159,20 @@ pub struct Executor {
     pub line: Vec<Signal<Out, Bits<32>>>,
     state: DFF<ExecuteState>,
     kind: DFF<Bits<8>>,
+    // What the kind and the length are, a cycle after them: no state waits for a comparison.
+    is_write_register: DFF<Bit>,
+    is_read_register: DFF<Bit>,
+    is_write_memory: DFF<Bit>,
+    is_read_memory: DFF<Bit>,
+    is_host_data: DFF<Bit>,
+    is_reset_card: DFF<Bit>,
+    length_one: DFF<Bit>,
+    length_three: DFF<Bit>,
+    length_six: DFF<Bit>,
+    length_seven: DFF<Bit>,
+    spare_two: DFF<Bit>,
+    spare_five: DFF<Bit>,
+    no_lines: DFF<Bit>,
     address: DFF<Bits<32>>,
     value: DFF<Bits<32>>,
     words: Vec<DFF<Bits<32>>>,
@@ -177,11 +195,11 @@ pub struct Executor {
     spare: Signal<Local, Bits<8>>,
     all_lines: Signal<Local, Bits<8>>,
     steps: Signal<Local, Bits<33>>,
-    fits: Signal<Local, Bit>,
-    is_offset: Signal<Local, Bit>,
-    is_owed: Signal<Local, Bit>,
+    fits: DFF<Bit>,
+    is_offset: DFF<Bit>,
+    is_owed: DFF<Bit>,
     cause: Signal<Local, Bits<8>>,
-    known_cause: Signal<Local, Bit>,
+    known_cause: DFF<Bit>,
     why: Signal<Local, Bits<3>>,
     gives: Signal<Local, Bit>,
     refuses: Signal<Local, Bit>,
@@ -275,6 +293,19 @@ impl Executor {
             line: (0..line).map(|_| Default::default()).collect(),
             state: Default::default(),
             kind: Default::default(),
+            is_write_register: Default::default(),
+            is_read_register: Default::default(),
+            is_write_memory: Default::default(),
+            is_read_memory: Default::default(),
+            is_host_data: Default::default(),
+            is_reset_card: Default::default(),
+            length_one: Default::default(),
+            length_three: Default::default(),
+            length_six: Default::default(),
+            length_seven: Default::default(),
+            spare_two: Default::default(),
+            spare_five: Default::default(),
+            no_lines: Default::default(),
             address: Default::default(),
             value: Default::default(),
             words: (0..line).map(|_| Default::default()).collect(),
@@ -329,8 +360,36 @@ impl Logic for Executor {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, kind, address, value, bytes, lines, excess, span_end, answer,
-            resetting, owed
+            self,
+            clock,
+            state,
+            kind,
+            is_write_register,
+            is_read_register,
+            is_write_memory,
+            is_read_memory,
+            is_host_data,
+            is_reset_card,
+            length_one,
+            length_three,
+            length_six,
+            length_seven,
+            spare_two,
+            spare_five,
+            no_lines,
+            address,
+            value,
+            bytes,
+            lines,
+            excess,
+            span_end,
+            fits,
+            is_offset,
+            is_owed,
+            known_cause,
+            answer,
+            resetting,
+            owed
         );
         for i in 0..self._line {
             self.words[i].clock.next = self.clock.val();
@@ -354,15 +413,29 @@ impl Logic for Executor {
             self.steps.next = bit_cast::<33, 4>(self.lines.q.val() - 1) << k;
         }
 
+        self.length_one.d.next = self.message_length.val() == 1;
+        self.length_three.d.next = self.message_length.val() == 3;
+        self.length_six.d.next = self.message_length.val() == 6;
+        self.length_seven.d.next = self.message_length.val() == 7;
+        self.spare_two.d.next = self.spare.val() == 2;
+        self.spare_five.d.next = self.spare.val() == 5;
+        self.no_lines.d.next = self.all_lines.val() == 0;
+        self.is_write_register.d.next = self.kind.q.val() == self.write_register.val();
+        self.is_read_register.d.next = self.kind.q.val() == self.read_register.val();
+        self.is_write_memory.d.next = self.kind.q.val() == self.write_memory.val();
+        self.is_read_memory.d.next = self.kind.q.val() == self.read_memory.val();
+        self.is_host_data.d.next = self.kind.q.val() == self.host_data.val();
+        self.is_reset_card.d.next = self.kind.q.val() == self.reset_card.val();
+
         // Addresses and causes.
-        self.fits.next = ((self.span_end.q.val() & self.beyond_mask.val()) == 0)
+        self.fits.d.next = ((self.span_end.q.val() & self.beyond_mask.val()) == 0)
             & ((self.address.q.val() & self.address_mask.val()) == 0)
             & (!self.excess.q.val());
-        self.is_offset.next = (self.address.q.val().get_bits::<4>(28) == 0)
+        self.is_offset.d.next = (self.address.q.val().get_bits::<4>(28) == 0)
             & (self.address.q.val().get_bits::<2>(16) == 0);
-        self.is_owed.next = bit_cast::<9, 4>(self.lines.q.val()) <= self.owed.q.val();
+        self.is_owed.d.next = bit_cast::<9, 4>(self.lines.q.val()) <= self.owed.q.val();
         self.cause.next = self.value.q.val().get_bits::<8>(24);
-        self.known_cause.next =
+        self.known_cause.d.next =
             (self.cause.val().get_bits::<5>(3) == 0) & (self.cause.val().get_bits::<3>(0) != 7);
         self.why.next = self.cause.val().get_bits::<3>(0) - 1;
 
@@ -422,42 +495,44 @@ impl Logic for Executor {
             ExecuteState::Kind => {
                 if self.takes.val() {
                     self.kind.d.next = self.data.val();
-                    self.state.d.next = ExecuteState::Shape;
+                    self.state.d.next = ExecuteState::Name;
                 }
+            }
+            ExecuteState::Name => {
+                self.state.d.next = ExecuteState::Shape;
             }
             ExecuteState::Shape => {
                 self.refuses.next = true;
                 self.lines.d.next = self.all_lines.val().get_bits::<4>(0);
                 self.bytes.d.next = 1.into();
-                if self.kind.q.val() == self.write_register.val() {
-                    self.refuses.next = self.message_length.val() != 7;
+                if self.is_write_register.q.val() {
+                    self.refuses.next = !self.length_seven.q.val();
                     self.bytes.d.next = 2.into();
                     self.state.d.next = ExecuteState::Address;
                 }
-                if self.kind.q.val() == self.read_register.val() {
-                    self.refuses.next = self.message_length.val() != 3;
+                if self.is_read_register.q.val() {
+                    self.refuses.next = !self.length_three.q.val();
                     self.bytes.d.next = 2.into();
                     self.state.d.next = ExecuteState::Address;
                 }
-                if self.kind.q.val() == self.write_memory.val() {
-                    self.refuses.next = (self.spare.val() != 5)
-                        | (self.all_lines.val() == 0)
+                if self.is_write_memory.q.val() {
+                    self.refuses.next = (!self.spare_five.q.val())
+                        | self.no_lines.q.val()
                         | (self.has_memory.val() == 0);
                     self.bytes.d.next = 4.into();
                     self.state.d.next = ExecuteState::Address;
                 }
-                if self.kind.q.val() == self.read_memory.val() {
-                    self.refuses.next =
-                        (self.message_length.val() != 6) | (self.has_memory.val() == 0);
+                if self.is_read_memory.q.val() {
+                    self.refuses.next = (!self.length_six.q.val()) | (self.has_memory.val() == 0);
                     self.bytes.d.next = 4.into();
                     self.state.d.next = ExecuteState::Address;
                 }
-                if self.kind.q.val() == self.host_data.val() {
-                    self.refuses.next = self.spare.val() != 2;
+                if self.is_host_data.q.val() {
+                    self.refuses.next = !self.spare_two.q.val();
                     self.state.d.next = ExecuteState::Value;
                 }
-                if self.kind.q.val() == self.reset_card.val() {
-                    self.refuses.next = self.message_length.val() != 1;
+                if self.is_reset_card.q.val() {
+                    self.refuses.next = !self.length_one.q.val();
                     self.state.d.next = ExecuteState::Reset;
                 }
             }
@@ -468,11 +543,11 @@ impl Logic for Executor {
                 }
                 if self.field_ends.val() {
                     self.state.d.next = ExecuteState::Span;
-                    if self.kind.q.val() == self.write_register.val() {
+                    if self.is_write_register.q.val() {
                         self.bytes.d.next = 4.into();
                         self.state.d.next = ExecuteState::Value;
                     }
-                    if self.kind.q.val() == self.read_memory.val() {
+                    if self.is_read_memory.q.val() {
                         self.bytes.d.next = 1.into();
                         self.state.d.next = ExecuteState::Value;
                     }
@@ -485,7 +560,7 @@ impl Logic for Executor {
                 }
                 if self.field_ends.val() {
                     self.state.d.next = ExecuteState::Span;
-                    if self.kind.q.val() == self.read_memory.val() {
+                    if self.is_read_memory.q.val() {
                         self.lines.d.next = self.data.val().get_bits::<4>(0);
                         self.excess.d.next =
                             (self.data.val() == 0) | (self.data.val() > self.most_lines.val());
@@ -494,28 +569,31 @@ impl Logic for Executor {
             }
             ExecuteState::Span => {
                 self.span_end.d.next = bit_cast::<33, 32>(self.address.q.val()) + self.steps.val();
+                self.state.d.next = ExecuteState::Weigh;
+            }
+            ExecuteState::Weigh => {
                 self.state.d.next = ExecuteState::Judge;
             }
             ExecuteState::Judge => {
                 self.bytes.d.next = self.line_bytes.val();
-                self.refuses.next = !self.fits.val();
+                self.refuses.next = !self.fits.q.val();
                 self.state.d.next = ExecuteState::Gather;
-                if self.kind.q.val() == self.read_memory.val() {
+                if self.is_read_memory.q.val() {
                     self.answer.d.next = self.memory_answer.val();
                     self.state.d.next = ExecuteState::Answer;
                 }
-                if self.kind.q.val() == self.write_register.val() {
-                    self.refuses.next = !self.is_offset.val();
+                if self.is_write_register.q.val() {
+                    self.refuses.next = !self.is_offset.q.val();
                     self.state.d.next = ExecuteState::WriteRegister;
                 }
-                if self.kind.q.val() == self.read_register.val() {
-                    self.refuses.next = !self.is_offset.val();
+                if self.is_read_register.q.val() {
+                    self.refuses.next = !self.is_offset.q.val();
                     self.state.d.next = ExecuteState::ReadRegister;
                 }
-                if self.kind.q.val() == self.host_data.val() {
-                    self.refuses.next = (!self.is_owed.val()) | (self.lines.q.val() == 0);
+                if self.is_host_data.q.val() {
+                    self.refuses.next = (!self.is_owed.q.val()) | (self.lines.q.val() == 0);
                     if self.cause.val() != 0 {
-                        self.refuses.next = (!self.known_cause.val())
+                        self.refuses.next = (!self.known_cause.q.val())
                             | (self.owed.q.val() == 0)
                             | (self.lines.q.val() != 0);
                         self.state.d.next = ExecuteState::Fail;
@@ -537,7 +615,7 @@ impl Logic for Executor {
                 if self.field_ends.val() {
                     self.bytes.d.next = self.line_bytes.val();
                     self.state.d.next = ExecuteState::OfferAddress;
-                    if self.kind.q.val() == self.host_data.val() {
+                    if self.is_host_data.q.val() {
                         self.state.d.next = ExecuteState::GiveLine;
                     }
                 }
