@@ -222,7 +222,9 @@ pub struct Card {
     moved: DFF<Bit>,
     aw_taken: Signal<Local, Bit>,
     answer_lines: Constant<Bits<8>>,
-    lowest: Signal<Local, Bits<16>>,
+    // Of commands that stand still for longer than this takes.
+    lower: DFF<Bits<16>>,
+    lowest: DFF<Bits<16>>,
     store_stalled: Signal<Local, Bit>,
     _words: usize,
     _double_words: usize,
@@ -370,6 +372,7 @@ impl Card {
             moved: Default::default(),
             aw_taken: Default::default(),
             answer_lines: Constant::new((isa::queue::COMPLETION_BYTES as u64 / port as u64).into()),
+            lower: Default::default(),
             lowest: Default::default(),
             store_stalled: Default::default(),
             _words: port / 4,
@@ -416,6 +419,8 @@ impl Logic for Card {
             answer_valid,
             answer_mark,
             moved,
+            lower,
+            lowest,
             fill_activations,
             fill_weights,
             fill_columns,
@@ -762,17 +767,21 @@ impl Logic for Card {
             | self.tokens.blocked_load.val())
             & ((!self.gemm_queue.occupied.val()) | self.tokens.blocked_gemm.val())
             & ((!self.store_queue.occupied.val()) | self.tokens.blocked_store.val());
-        self.lowest.next = 65535.into();
+        self.lower.d.next = 65535.into();
         if self.load_queue.valid.val() {
-            self.lowest.next = self.load_queue.data.val().index;
+            self.lower.d.next = self.load_queue.data.val().index;
         }
-        if self.gemm_queue.valid.val() & (self.gemm_queue.data.val().index < self.lowest.val()) {
-            self.lowest.next = self.gemm_queue.data.val().index;
+        if self.gemm_queue.valid.val()
+            & ((!self.load_queue.valid.val())
+                | (self.gemm_queue.data.val().index < self.load_queue.data.val().index))
+        {
+            self.lower.d.next = self.gemm_queue.data.val().index;
         }
-        if self.store_queue.valid.val() & (self.store_queue.data.val().index < self.lowest.val()) {
-            self.lowest.next = self.store_queue.data.val().index;
+        self.lowest.d.next = self.lower.q.val();
+        if self.store_queue.valid.val() & (self.store_queue.data.val().index < self.lower.q.val()) {
+            self.lowest.d.next = self.store_queue.data.val().index;
         }
-        self.control.blocked_index.next = self.lowest.val();
+        self.control.blocked_index.next = self.lowest.q.val();
         self.moved.d.next = self.ar_began.q.val()
             | self.read_valid.q.val()
             | self.aw_began.q.val()

@@ -126,6 +126,8 @@ pub struct StoreEngine {
     zero: DFF<Bit>,
     row: DFF<Bits<16>>,
     rows_left: DFF<Bits<16>>,
+    // That one is left: known with the count, so that nobody compares it.
+    row_ends: DFF<Bit>,
     part: DFF<Bits<4>>,
     column_base: DFF<Bits<24>>,
     column_first: Signal<Local, Bits<24>>,
@@ -136,6 +138,8 @@ pub struct StoreEngine {
     credits: DFF<Bits<8>>,
     all_credits: Constant<Bits<8>>,
     credit_back: Signal<Local, Bit>,
+    // Those that came back, a cycle late.
+    credits_back: DFF<Bits<8>>,
     completes: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
     may_read: Signal<Local, Bit>,
@@ -238,6 +242,7 @@ impl StoreEngine {
             zero: Default::default(),
             row: Default::default(),
             rows_left: Default::default(),
+            row_ends: Default::default(),
             part: Default::default(),
             column_base: Default::default(),
             column_first: Default::default(),
@@ -250,6 +255,7 @@ impl StoreEngine {
             credits: Default::default(),
             all_credits: Constant::new((GROUPS as u64).into()),
             credit_back: Default::default(),
+            credits_back: Default::default(),
             completes: Default::default(),
             free: Default::default(),
             may_read: Default::default(),
@@ -324,6 +330,8 @@ impl Logic for StoreEngine {
             column_base,
             scale_next,
             credits,
+            credits_back,
+            row_ends,
             quarter,
             line_done,
             line_quarters,
@@ -362,7 +370,7 @@ impl Logic for StoreEngine {
         self.column_row.next = self.column_base.q.val() + bit_cast::<24, 4>(self.part.q.val());
         self.scale_row.next = self.scale_next.q.val();
         self.row_end.next = self.taken.val() & (self.part.q.val() == self.last_part.val());
-        self.read_end.next = self.row_end.val() & (self.rows_left.q.val() == 1);
+        self.read_end.next = self.row_end.val() & self.row_ends.q.val();
         self.tag_now.next.valid = self.taken.val();
         self.tag_now.next.last = self.read_end.val();
         self.tag_now.next.format = self.format.q.val();
@@ -376,6 +384,7 @@ impl Logic for StoreEngine {
             self.row.d.next = self.row.q.val() + 1;
             self.scale_next.d.next = self.scale_next.q.val() + 1;
             self.rows_left.d.next = self.rows_left.q.val() - 1;
+            self.row_ends.d.next = self.rows_left.q.val() == 2;
         }
 
         // The lanes.
@@ -513,17 +522,16 @@ impl Logic for StoreEngine {
         if self.b_valid.val() & (!self.aw_taken.val()) {
             self.unanswered.d.next = self.unanswered.q.val() - 1;
         }
-        if self.taken.val() & (!self.credit_back.val()) & (!self.w_taken.val()) {
-            self.credits.d.next = self.credits.q.val() - 1;
-        }
-        if (!self.taken.val()) & (self.credit_back.val() != self.w_taken.val()) {
-            self.credits.d.next = self.credits.q.val() + 1;
+        self.credits_back.d.next = 0.into();
+        if self.credit_back.val() != self.w_taken.val() {
+            self.credits_back.d.next = 1.into();
         }
         if self.credit_back.val() & self.w_taken.val() {
-            self.credits.d.next = self.credits.q.val() + 2;
-            if self.taken.val() {
-                self.credits.d.next = self.credits.q.val() + 1;
-            }
+            self.credits_back.d.next = 2.into();
+        }
+        self.credits.d.next = self.credits.q.val() + self.credits_back.q.val();
+        if self.taken.val() {
+            self.credits.d.next = self.credits.q.val() + self.credits_back.q.val() - 1;
         }
         self.drained.next = (self.credits.q.val() == self.all_credits.val())
             & (!self.cutting.q.val())
@@ -586,6 +594,7 @@ impl Logic for StoreEngine {
             self.zero.d.next = self.entry.val().zero;
             self.row.d.next = self.entry.val().acc_row;
             self.rows_left.d.next = self.entry.val().m;
+            self.row_ends.d.next = self.entry.val().m == 1;
             self.part.d.next = 0.into();
             self.column_base.d.next = self.column_first.val();
             self.scale_next.d.next = bit_cast::<24, 16>(self.entry.val().row_index);
@@ -602,6 +611,7 @@ impl Logic for StoreEngine {
             self.line_done.d.next = false;
             self.quarter.d.next = 0.into();
             self.credits.d.next = self.all_credits.val();
+            self.credits_back.d.next = 0.into();
             self.unanswered.d.next = 0.into();
             self.ended.d.next = false;
             self.failed.d.next = 0.into();

@@ -73,6 +73,10 @@ pub struct Fetch {
     // A chunk is left and has room, as seen in the cycle before.
     fits: DFF<Bit>,
     chunk: Signal<Local, Bit>,
+    // The latest chunk and pop, not in the room yet.
+    chunked: DFF<Bit>,
+    chunked_lines: DFF<Bits<8>>,
+    popped: DFF<Bit>,
     pop: Signal<Local, Bit>,
     beat: DFF<Bits<3>>,
     last_beat: Constant<Bits<3>>,
@@ -121,6 +125,9 @@ impl Fetch {
             all_room: Constant::new(((AHEAD * beats) as u64).into()),
             fits: Default::default(),
             chunk: Default::default(),
+            chunked: Default::default(),
+            chunked_lines: Default::default(),
+            popped: Default::default(),
             pop: Default::default(),
             beat: Default::default(),
             last_beat: Constant::new((beats as u64 - 1).into()),
@@ -142,7 +149,20 @@ impl Fetch {
 impl Logic for Fetch {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, line, records_left, room, fits, beat, bad, full);
+        dff_setup!(
+            self,
+            clock,
+            line,
+            records_left,
+            room,
+            fits,
+            chunked,
+            chunked_lines,
+            popped,
+            beat,
+            bad,
+            full
+        );
         self.cutter.clock.next = self.clock.val();
         self.cutter.reset.next = self.reset.val();
         self.lines.clock.next = self.clock.val();
@@ -159,6 +179,7 @@ impl Logic for Fetch {
         self.fits.d.next = (self.records_left.q.val() != 0)
             & (bit_cast::<24, 8>(self.room.q.val()) >= self.chunk_lines.val())
             & (!self.chunk.val())
+            & (!self.chunked.q.val())
             & (!self.run_valid.val())
             & (!self.flush.val())
             & (!self.reset.val());
@@ -176,11 +197,16 @@ impl Logic for Fetch {
         if self.chunk.val() {
             self.line.d.next = self.line.q.val() + bit_cast::<53, 24>(self.chunk_lines.val());
             self.records_left.d.next = self.records_left.q.val() - self.chunk_records.val();
-            self.room.d.next = self.room.q.val() - self.chunk_lines.val().get_bits::<8>(0);
-            if self.pop.val() {
-                self.room.d.next = self.room.q.val() - self.chunk_lines.val().get_bits::<8>(0) + 1;
+        }
+        self.chunked.d.next = self.chunk.val();
+        self.chunked_lines.d.next = self.chunk_lines.val().get_bits::<8>(0);
+        self.popped.d.next = self.pop.val();
+        if self.chunked.q.val() {
+            self.room.d.next = self.room.q.val() - self.chunked_lines.q.val();
+            if self.popped.q.val() {
+                self.room.d.next = self.room.q.val() - self.chunked_lines.q.val() + 1;
             }
-        } else if self.pop.val() {
+        } else if self.popped.q.val() {
             self.room.d.next = self.room.q.val() + 1;
         }
 
@@ -232,6 +258,8 @@ impl Logic for Fetch {
         if self.reset.val() {
             self.records_left.d.next = 0.into();
             self.room.d.next = self.all_room.val();
+            self.chunked.d.next = false;
+            self.popped.d.next = false;
             self.beat.d.next = 0.into();
             self.full.d.next = false;
             self.bad.d.next = 0.into();

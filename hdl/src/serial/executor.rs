@@ -173,6 +173,12 @@ pub struct Executor {
     spare_two: DFF<Bit>,
     spare_five: DFF<Bit>,
     no_lines: DFF<Bit>,
+    none_owed: DFF<Bit>,
+    // The same of both, another cycle later: the message has a wrong length, or asks for what there
+    // is not.
+    misfit: DFF<Bit>,
+    unfit: DFF<Bit>,
+    again: DFF<Bit>,
     address: DFF<Bits<32>>,
     value: DFF<Bits<32>>,
     words: Vec<DFF<Bits<32>>>,
@@ -306,6 +312,10 @@ impl Executor {
             spare_two: Default::default(),
             spare_five: Default::default(),
             no_lines: Default::default(),
+            none_owed: Default::default(),
+            misfit: Default::default(),
+            unfit: Default::default(),
+            again: Default::default(),
             address: Default::default(),
             value: Default::default(),
             words: (0..line).map(|_| Default::default()).collect(),
@@ -377,6 +387,10 @@ impl Logic for Executor {
             spare_two,
             spare_five,
             no_lines,
+            none_owed,
+            misfit,
+            unfit,
+            again,
             address,
             value,
             bytes,
@@ -437,6 +451,30 @@ impl Logic for Executor {
         self.cause.next = self.value.q.val().get_bits::<8>(24);
         self.known_cause.d.next =
             (self.cause.val().get_bits::<5>(3) == 0) & (self.cause.val().get_bits::<3>(0) != 7);
+        self.none_owed.d.next = self.owed.q.val() == 0;
+        self.misfit.d.next = !((self.is_write_register.q.val() & self.length_seven.q.val())
+            | (self.is_read_register.q.val() & self.length_three.q.val())
+            | (self.is_write_memory.q.val()
+                & self.spare_five.q.val()
+                & (!self.no_lines.q.val())
+                & (self.has_memory.val() != 0))
+            | (self.is_read_memory.q.val()
+                & self.length_six.q.val()
+                & (self.has_memory.val() != 0))
+            | (self.is_host_data.q.val() & self.spare_two.q.val())
+            | (self.is_reset_card.q.val() & self.length_one.q.val()));
+        self.unfit.d.next = !self.fits.q.val();
+        if self.is_write_register.q.val() | self.is_read_register.q.val() {
+            self.unfit.d.next = !self.is_offset.q.val();
+        }
+        if self.is_host_data.q.val() {
+            self.unfit.d.next = (!self.is_owed.q.val()) | (self.lines.q.val() == 0);
+            if self.cause.val() != 0 {
+                self.unfit.d.next = (!self.known_cause.q.val())
+                    | self.none_owed.q.val()
+                    | (self.lines.q.val() != 0);
+            }
+        }
         self.why.next = self.cause.val().get_bits::<3>(0) - 1;
 
         // Reads of the host's memory.
@@ -499,40 +537,35 @@ impl Logic for Executor {
                 }
             }
             ExecuteState::Name => {
-                self.state.d.next = ExecuteState::Shape;
+                self.again.d.next = !self.again.q.val();
+                if self.again.q.val() {
+                    self.state.d.next = ExecuteState::Shape;
+                }
             }
             ExecuteState::Shape => {
-                self.refuses.next = true;
+                self.refuses.next = self.misfit.q.val();
                 self.lines.d.next = self.all_lines.val().get_bits::<4>(0);
                 self.bytes.d.next = 1.into();
                 if self.is_write_register.q.val() {
-                    self.refuses.next = !self.length_seven.q.val();
                     self.bytes.d.next = 2.into();
                     self.state.d.next = ExecuteState::Address;
                 }
                 if self.is_read_register.q.val() {
-                    self.refuses.next = !self.length_three.q.val();
                     self.bytes.d.next = 2.into();
                     self.state.d.next = ExecuteState::Address;
                 }
                 if self.is_write_memory.q.val() {
-                    self.refuses.next = (!self.spare_five.q.val())
-                        | self.no_lines.q.val()
-                        | (self.has_memory.val() == 0);
                     self.bytes.d.next = 4.into();
                     self.state.d.next = ExecuteState::Address;
                 }
                 if self.is_read_memory.q.val() {
-                    self.refuses.next = (!self.length_six.q.val()) | (self.has_memory.val() == 0);
                     self.bytes.d.next = 4.into();
                     self.state.d.next = ExecuteState::Address;
                 }
                 if self.is_host_data.q.val() {
-                    self.refuses.next = !self.spare_two.q.val();
                     self.state.d.next = ExecuteState::Value;
                 }
                 if self.is_reset_card.q.val() {
-                    self.refuses.next = !self.length_one.q.val();
                     self.state.d.next = ExecuteState::Reset;
                 }
             }
@@ -572,32 +605,27 @@ impl Logic for Executor {
                 self.state.d.next = ExecuteState::Weigh;
             }
             ExecuteState::Weigh => {
-                self.state.d.next = ExecuteState::Judge;
+                self.again.d.next = !self.again.q.val();
+                if self.again.q.val() {
+                    self.state.d.next = ExecuteState::Judge;
+                }
             }
             ExecuteState::Judge => {
                 self.bytes.d.next = self.line_bytes.val();
-                self.refuses.next = !self.fits.q.val();
+                self.refuses.next = self.unfit.q.val();
                 self.state.d.next = ExecuteState::Gather;
                 if self.is_read_memory.q.val() {
                     self.answer.d.next = self.memory_answer.val();
                     self.state.d.next = ExecuteState::Answer;
                 }
                 if self.is_write_register.q.val() {
-                    self.refuses.next = !self.is_offset.q.val();
                     self.state.d.next = ExecuteState::WriteRegister;
                 }
                 if self.is_read_register.q.val() {
-                    self.refuses.next = !self.is_offset.q.val();
                     self.state.d.next = ExecuteState::ReadRegister;
                 }
-                if self.is_host_data.q.val() {
-                    self.refuses.next = (!self.is_owed.q.val()) | (self.lines.q.val() == 0);
-                    if self.cause.val() != 0 {
-                        self.refuses.next = (!self.known_cause.q.val())
-                            | (self.owed.q.val() == 0)
-                            | (self.lines.q.val() != 0);
-                        self.state.d.next = ExecuteState::Fail;
-                    }
+                if self.is_host_data.q.val() & (self.cause.val() != 0) {
+                    self.state.d.next = ExecuteState::Fail;
                 }
             }
             ExecuteState::WriteRegister => {
@@ -704,6 +732,7 @@ impl Logic for Executor {
         if self.reset.val() {
             self.state.d.next = ExecuteState::Idle;
             self.kind.d.next = 0.into();
+            self.again.d.next = false;
             self.resetting.d.next = false;
             self.owed.d.next = 0.into();
         }
