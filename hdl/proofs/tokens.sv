@@ -6,7 +6,8 @@
 // that lacks no token while none starts is chosen in the next cycle, unless one of higher rank is,
 // and starts in the one after; an engine is called blocked, a cycle late, exactly when it has a
 // command and lacks a token. Each counter is what was given, a cycle late, less what was taken, never
-// below 0; when one would pass 255, `overflow` tells so three cycles after the giving.
+// below 0; when one would pass 255, `overflow` tells so three cycles after the giving, and from then
+// on, until a reset, what a start needs is not promised: that program has failed.
 module proof (
   input logic clock,
   input logic reset,
@@ -33,9 +34,9 @@ module proof (
   logic [15:0] empty;
   logic [15:0] taken;
   logic [15:0] overflowed, overflows;
-  logic told;
+  logic told, spoiled;
   integer i;
-  initial {counts, overflowed, told} = 0;
+  initial {counts, overflowed, told, spoiled} = 0;
   assign taken = {16{start_load}} & takes_load | {16{start_gemm}} & takes_gemm
     | {16{start_store}} & takes_store;
   function automatic [9:0] sum(input [7:0] count, input load, input gemm, input store, input take);
@@ -55,7 +56,8 @@ module proof (
         given_gemm[j], given_store[j], taken[j]);
     overflowed <= overflows;
     told <= overflowed != 0;
-    if (reset) {counts, overflowed, told} <= 0;
+    spoiled <= spoiled || overflows != 0;
+    if (reset) {counts, overflowed, told, spoiled} <= 0;
   end
 
   // The two cycles before a start, and what the engines said in the cycle before.
@@ -142,14 +144,15 @@ module proof (
     assert (start_load + start_gemm + start_store <= 1);
     assert ((start & ~want) == 0);
     assert ((start & ~ready) == 0);
-    assert ((start & lacks) == 0);
-    assert ((taken & empty) == 0);
+    assert (spoiled || (start & lacks) == 0);
+    assert (spoiled || (taken & empty) == 0);
     assert (start == chosen);
     assert ({blocked_store, blocked_gemm, blocked_load} == waits);
     assert (overflow == told);
     // What makes it inductive.
     assert (fits == 0 || start == 0);
-    assert ((fits & (~want | lacks)) == 0);
+    assert ((fits & ~want) == 0);
+    assert (spoiled || (fits & lacks) == 0);
     assert (fits == fits_q);
     assert (waits == waits_q);
     assert (told == told_q);

@@ -200,7 +200,7 @@ pub struct Card {
     hold_cycles: Constant<Bits<8>>,
     at_rest: Signal<Local, Bit>,
     port_quiet: Signal<Local, Bit>,
-    engines_idle: Signal<Local, Bit>,
+    engines_idle: DFF<Bit>,
     queues_empty: Signal<Local, Bit>,
     read_line: Signal<Local, Bit>,
     read_fault: Fault,
@@ -421,6 +421,7 @@ impl Logic for Card {
             moved,
             lower,
             lowest,
+            engines_idle,
             fill_activations,
             fill_weights,
             fill_columns,
@@ -448,12 +449,12 @@ impl Logic for Card {
         self.array.clock.next = self.clock.val();
         self.accumulators.clock.next = self.clock.val();
 
-        self.engines_idle.next =
+        self.engines_idle.d.next =
             self.load.idle.val() & self.gemm.idle.val() & self.store.idle.val();
         self.queues_empty.next = (!self.load_queue.occupied.val())
             & (!self.gemm_queue.occupied.val())
             & (!self.store_queue.occupied.val());
-        self.control.engines_idle.next = self.engines_idle.val();
+        self.control.engines_idle.next = self.engines_idle.q.val();
         self.control.queues_empty.next = self.queues_empty.val();
 
         // Resets. The pin takes effect at once at the memory port and a cycle later behind it, and
@@ -476,7 +477,7 @@ impl Logic for Card {
             & (!self.answer_valid.q.val());
         self.at_rest.next = (!self.control.busy.val())
             & self.fetch.idle.val()
-            & self.engines_idle.val()
+            & self.engines_idle.q.val()
             & self.queues_empty.val()
             & self.port_quiet.val()
             & (self.hold.q.val() == 0);

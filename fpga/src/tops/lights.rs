@@ -34,6 +34,8 @@ pub struct Lights {
     pub led: Signal<Out, Bits<8>>,
     beat: DFF<Bits<26>>,
     traffic_shown: DFF<Bits<22>>,
+    // Known from all over the card.
+    active_seen: DFF<Bit>,
     active_shown: DFF<Bits<22>>,
     noise_shown: DFF<Bits<22>>,
     shown: DFF<Bits<8>>,
@@ -61,6 +63,7 @@ impl Lights {
             led: Default::default(),
             beat: Default::default(),
             traffic_shown: Default::default(),
+            active_seen: Default::default(),
             active_shown: Default::default(),
             noise_shown: Default::default(),
             shown: Default::default(),
@@ -84,6 +87,7 @@ impl Logic for Lights {
             clock,
             beat,
             traffic_shown,
+            active_seen,
             active_shown,
             noise_shown,
             shown
@@ -101,7 +105,8 @@ impl Logic for Lights {
         if self.traffic.val() {
             self.traffic_shown.d.next = self.full.val();
         }
-        if self.active.val() {
+        self.active_seen.d.next = self.active.val();
+        if self.active_seen.q.val() {
             self.active_shown.d.next = self.full.val();
         }
         if self.noise.val() {

@@ -138,6 +138,7 @@ pub struct GemmEngine {
     act_then: Signal<Local, ActRead>,
     wide: DFF<Bit>,
     spacing: DFF<Bits<2>>,
+    spaced: DFF<Bit>,
     acc_base: DFF<Bits<16>>,
     acc_next: DFF<Bits<16>>,
     m: DFF<Bits<16>>,
@@ -235,6 +236,7 @@ impl GemmEngine {
             act_then: Default::default(),
             wide: Default::default(),
             spacing: Default::default(),
+            spaced: Default::default(),
             acc_base: Default::default(),
             acc_next: Default::default(),
             m: Default::default(),
@@ -289,6 +291,7 @@ impl Logic for GemmEngine {
             act_next,
             wide,
             spacing,
+            spaced,
             acc_base,
             acc_next,
             m,
@@ -351,7 +354,7 @@ impl Logic for GemmEngine {
         self.tile_start.next = self.current.q.val()
             & (!self.running.q.val())
             & self.shadow_full.q.val()
-            & (self.spacing.q.val() == 0)
+            & self.spaced.q.val()
             & (!self.wait_empty.q.val());
         self.row_now.next = self.tile_start.val() | self.running.q.val();
         self.last_row.next = self.row_now.val() & self.row_ends.q.val();
@@ -370,8 +373,10 @@ impl Logic for GemmEngine {
         if self.spacing.q.val() != 0 {
             self.spacing.d.next = self.spacing.q.val() - 1;
         }
+        self.spaced.d.next = self.spacing.q.val() <= 1;
         if self.tile_start.val() {
             self.spacing.d.next = 3.into();
+            self.spaced.d.next = false;
         }
         self.busy.next = self.row_now.val();
         self.starved.next = self.current.q.val() & (!self.row_now.val());
@@ -522,6 +527,7 @@ impl Logic for GemmEngine {
         if self.reset.val() {
             self.step_mark.d.next = 1.into();
             self.spacing.d.next = 0.into();
+            self.spaced.d.next = true;
             self.shadow_free.d.next = true;
             self.shadow_full.d.next = false;
             self.current.d.next = false;

@@ -134,7 +134,7 @@ pub struct Control {
     pub push_store: Signal<Out, Bit>,
     /// Empty the engines' queues and set all tokens to zero.
     pub clear: Signal<Out, Bit>,
-    /// No engine has anything under way.
+    /// No engine has had anything under way in the cycle before.
     pub engines_idle: Signal<In, Bit>,
     /// The engines' queues are empty.
     pub queues_empty: Signal<In, Bit>,

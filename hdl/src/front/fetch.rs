@@ -73,7 +73,7 @@ pub struct Fetch {
     // A chunk is left and has room, as seen in the cycle before.
     fits: DFF<Bit>,
     chunk: Signal<Local, Bit>,
-    // The latest chunk and pop, not in the room yet.
+    // The latest chunk and pop, not in the line and the room yet.
     chunked: DFF<Bit>,
     chunked_lines: DFF<Bits<8>>,
     popped: DFF<Bit>,
@@ -195,13 +195,13 @@ impl Logic for Fetch {
         self.pop.next = self.lines.valid.val() & ((!self.full.q.val()) | self.flush.val());
         self.lines.pop.next = self.pop.val();
         if self.chunk.val() {
-            self.line.d.next = self.line.q.val() + bit_cast::<53, 24>(self.chunk_lines.val());
             self.records_left.d.next = self.records_left.q.val() - self.chunk_records.val();
         }
         self.chunked.d.next = self.chunk.val();
         self.chunked_lines.d.next = self.chunk_lines.val().get_bits::<8>(0);
         self.popped.d.next = self.pop.val();
         if self.chunked.q.val() {
+            self.line.d.next = self.line.q.val() + bit_cast::<53, 8>(self.chunked_lines.q.val());
             self.room.d.next = self.room.q.val() - self.chunked_lines.q.val();
             if self.popped.q.val() {
                 self.room.d.next = self.room.q.val() - self.chunked_lines.q.val() + 1;

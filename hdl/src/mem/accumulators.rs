@@ -46,7 +46,6 @@ pub struct Accumulators {
     pub read_data: Vec<Signal<Out, Bits<32>>>,
     low: Buffer,
     high: Buffer,
-    half: Constant<Bits<16>>,
     tag_high: Signal<Local, Bit>,
     read_high: Signal<Local, Bit>,
     add_low: Signal<Local, Bit>,
@@ -72,6 +71,9 @@ pub struct Accumulators {
     read_high_1: DFF<Bit>,
     read_high_2: DFF<Bit>,
     _cols: usize,
+    /// The bit of a row that names its bank.
+    _half: usize,
+    _half_end: usize,
 }
 
 impl Accumulators {
@@ -92,7 +94,6 @@ impl Accumulators {
             read_data: (0..cols).map(|_| Signal::default()).collect(),
             low: bank(),
             high: bank(),
-            half: Constant::new((rows as u64 / 2).into()),
             tag_high: Default::default(),
             read_high: Default::default(),
             add_low: Default::default(),
@@ -118,6 +119,8 @@ impl Accumulators {
             read_high_1: Default::default(),
             read_high_2: Default::default(),
             _cols: cols,
+            _half: rows.ilog2() as usize - 1,
+            _half_end: rows.ilog2() as usize,
         }
     }
 }
@@ -150,8 +153,10 @@ impl Logic for Accumulators {
         self.low.advance.next = true;
         self.high.advance.next = true;
         self.high.clock.next = self.clock.val();
-        self.tag_high.next = self.tag_row.val() >= self.half.val();
-        self.read_high.next = self.read_row.val() >= self.half.val();
+        for k in self._half..self._half_end {
+            self.tag_high.next = self.tag_row.val().get_bit(k);
+            self.read_high.next = self.read_row.val().get_bit(k);
+        }
         // The array has the read port of a bank whenever it adds there.
         self.add_low.next = self.tag.val() & self.tag_add.val() & (!self.tag_high.val());
         self.add_high.next = self.tag.val() & self.tag_add.val() & self.tag_high.val();

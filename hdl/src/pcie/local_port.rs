@@ -5,7 +5,7 @@ use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
 use super::bursts::LocalBurst;
-use crate::mem::{Fifo, LineQueue};
+use crate::mem::{Fifo, LineQueue, LineSlice};
 
 /// Lines that reads of either user may have under way, and lines of writes of the engines.
 const LINES: usize = 256;
@@ -212,6 +212,9 @@ pub struct LocalPort {
     // Writes.
     e_bursts: Fifo<LocalBurst>,
     e_data: LineQueue,
+    /// Behind it, so that no block memory waits for memory's word that it takes a line.
+    e_next: LineSlice,
+    e_moves: Signal<Local, Bit>,
     /// Lines in there, without the latest comings and goings.
     e_data_used: DFF<Bits<16>>,
     e_free: DFF<Bit>,
@@ -371,6 +374,8 @@ impl LocalPort {
             w_pop: Default::default(),
             e_bursts: Fifo::new(8),
             e_data: LineQueue::new(LINES, words),
+            e_next: LineSlice::new(words),
+            e_moves: Default::default(),
             e_data_used: Default::default(),
             e_free: Default::default(),
             e_wrote: Default::default(),
@@ -466,6 +471,7 @@ impl Logic for LocalPort {
         self.w_lines.clock.next = self.clock.val();
         self.e_bursts.clock.next = self.clock.val();
         self.e_data.clock.next = self.clock.val();
+        self.e_next.clock.next = self.clock.val();
         self.e_answers.clock.next = self.clock.val();
         self.w_answers.clock.next = self.clock.val();
 
@@ -491,6 +497,7 @@ impl Logic for LocalPort {
         self.w_lines.reset.next = self.clear.val();
         self.e_bursts.reset.next = self.clear.val();
         self.e_data.reset.next = self.clear_data.val();
+        self.e_next.reset.next = self.clear_data.val();
         self.e_answers.reset.next = self.clear.val();
         self.w_answers.reset.next = self.clear.val();
         self.idle.next = self.at_rest.val()
@@ -671,7 +678,15 @@ impl Logic for LocalPort {
         }
 
         // Its data. The window has forgotten it after a restart: then no byte counts.
-        self.w_valid.next = self.sending.q.val() & self.e_data.valid.val();
+        self.e_next.in_valid.next = self.e_data.valid.val();
+        self.e_next.in_quarters.next = self.e_data.mark.val();
+        self.e_next.in_last.next = false;
+        for i in 0..self._words {
+            self.e_next.in_data[i].next = self.e_data.data[i].val();
+        }
+        self.e_moves.next = self.e_data.valid.val() & self.e_next.in_ready.val();
+        self.e_data.pop.next = self.e_moves.val();
+        self.w_valid.next = self.sending.q.val() & self.e_next.valid.val();
         if self.aw.q.val().window {
             self.w_valid.next =
                 self.sending.q.val() & (self.w_wvalid.val() | self.draining.q.val());
@@ -681,7 +696,7 @@ impl Logic for LocalPort {
         self.l_wvalid.next = self.w_valid.val();
         self.l_wlast.next = self.lines_left.q.val() == 0;
         for i in 0..self._words {
-            self.l_wdata[i].next = self.e_data.data[i].val();
+            self.l_wdata[i].next = self.e_next.data[i].val();
             if self.aw.q.val().window {
                 self.l_wdata[i].next = self.w_wdata[i].val();
             }
@@ -690,12 +705,12 @@ impl Logic for LocalPort {
             self.l_wstrb[i].next = 0.into();
         }
         for i in 0..self._narrow {
-            if self.e_data.mark.val().get_bit(i) {
+            if self.e_next.quarters.val().get_bit(i) {
                 self.l_wstrb[i].next = 15.into();
             }
         }
         for i in 0..self._wide {
-            if self.e_data.mark.val().get_bit(i) {
+            if self.e_next.quarters.val().get_bit(i) {
                 self.l_wstrb[i * 2].next = 15.into();
                 self.l_wstrb[i * 2 + 1].next = 15.into();
             }
@@ -712,7 +727,8 @@ impl Logic for LocalPort {
             & self.aw.q.val().window
             & self.l_wready.val()
             & (!self.draining.q.val());
-        self.e_data.pop.next = self.e_w_taken.val();
+        self.e_next.ready.next =
+            self.sending.q.val() & self.l_wready.val() & (!self.aw.q.val().window);
         if self.w_taken.val() {
             self.lines_left.d.next = self.lines_left.q.val() - 1;
             if self.lines_left.q.val() == 0 {

@@ -104,6 +104,7 @@ pub struct Sender {
     begin_message: Signal<Local, Bit>,
     timer: DFF<Bits<32>>,
     late: DFF<Bit>,
+    stirs: DFF<Bit>,
     header: DFF<Bits<24>>,
     left: DFF<Bits<3>>,
     kind: DFF<Bits<8>>,
@@ -164,6 +165,7 @@ impl Sender {
             begin_message: Default::default(),
             timer: Default::default(),
             late: Default::default(),
+            stirs: Default::default(),
             header: Default::default(),
             left: Default::default(),
             kind: Default::default(),
@@ -194,6 +196,7 @@ impl Logic for Sender {
             welcome_due,
             timer,
             late,
+            stirs,
             header,
             left,
             kind,
@@ -329,15 +332,18 @@ impl Logic for Sender {
         }
         self.timer.d.next = self.timer.q.val() + 1;
         self.late.d.next = self.timer.q.val() == self.resend.val();
-        if self.begin_message.val()
+        // The time begins again a cycle late; nothing is late in that cycle.
+        self.stirs.d.next = self.begin_message.val()
             | self.progress.val()
             | self.late.q.val()
-            | (self.sent.val() == 0)
-        {
+            | (self.sent.val() == 0);
+        if self.stirs.q.val() {
             self.timer.d.next = 0.into();
+        }
+        if self.stirs.q.val() | self.late.q.val() {
             self.late.d.next = false;
         }
-        if self.late.q.val() & (!self.credible.val()) {
+        if self.late.q.val() & (!self.stirs.q.val()) & (!self.credible.val()) {
             self.unsent.d.next = self.oldest.q.val();
         }
         self.active.next = (self.state.q.val() != SendState::Idle)

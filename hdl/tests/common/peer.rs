@@ -121,6 +121,8 @@ pub struct Peer {
     line: VecDeque<Item>,
     late: u64,
     stuffed: Vec<u8>,
+    /// Ends of frames from the card until which a byte that was spoiled may be felt.
+    spoiled: u32,
     /// The number of the hello that waits for its welcome.
     greeting: Option<u32>,
     in_session: bool,
@@ -158,6 +160,7 @@ impl Peer {
             line: VecDeque::new(),
             late: 0,
             stuffed: vec![],
+            spoiled: 0,
             greeting: None,
             in_session: false,
             queue: VecDeque::new(),
@@ -307,6 +310,7 @@ impl Peer {
         }
         let byte = bench.model.get(data) as u8;
         if self.rng.below(10_000) < self.faults.bytes {
+            self.spoiled = 2;
             match self.rng.below(4) {
                 0 => {}
                 1 => {
@@ -335,16 +339,17 @@ impl Peer {
         }
         let stuffed = std::mem::take(&mut self.stuffed);
         match Frame::of_line(&stuffed) {
-            None => {}
+            None => return,
             Some(Ok(frame)) => self.frame(&frame),
             Some(Err(())) => {
                 assert!(
-                    self.faults.bytes > 0 || !self.in_session,
+                    self.spoiled > 0 || !self.in_session,
                     "frames of the card are right"
                 );
                 self.complain();
             }
         }
+        self.spoiled = self.spoiled.saturating_sub(1);
     }
 
     fn complain(&mut self) {

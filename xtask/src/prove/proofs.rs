@@ -86,7 +86,7 @@ pub const PROOFS: &[Proof] = &[
     Proof {
         name: "check",
         property: "a good command stays within its buffers",
-        depth: 2,
+        depth: 6,
         quick: true,
         cuts_products: true,
         mutants: &[
