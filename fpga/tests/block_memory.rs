@@ -7,9 +7,6 @@ use std::collections::VecDeque;
 use common::{Bench, Random};
 use fpga::tops::BlockMemory;
 
-/// Lines of the memory, few enough that bursts run over its end.
-const LINES: u64 = 64;
-
 /// Bursts of each kind.
 const BURSTS: usize = 1500;
 
@@ -21,11 +18,12 @@ struct Burst {
     id: u64,
 }
 
-fn burst(random: &mut Random) -> Burst {
+/// A burst somewhere in a memory of so many lines, or over its end.
+fn burst(random: &mut Random, all: u64) -> Burst {
     let line = match random.below(10) {
         // Far beyond, where low bits of the address look like a line that is there.
-        0 => (1 << 40) + random.below(LINES),
-        _ => random.below(LINES + 8),
+        0 => (1 << 40) + random.below(all),
+        _ => random.below(all + 8),
     };
     Burst {
         line,
@@ -45,24 +43,23 @@ fn read(memory: &[[u32; 4]], line: u64) -> (u64, [u32; 4]) {
 /// Words of a line, and the bytes of each that count.
 type Line = ([u32; 4], [u64; 4]);
 
-#[test]
-fn lines_are_those_that_were_written() {
-    let mut bench = Bench::new(&BlockMemory::new(LINES as usize), "block_memory");
+fn check(all: u64) {
+    let mut bench = Bench::new(&BlockMemory::new(all as usize), "block_memory");
     let mut random = Random(0x5eed_1234_9876_abcd);
-    let mut memory = vec![[0u32; 4]; LINES as usize];
+    let mut memory = vec![[0u32; 4]; all as usize];
     bench.set("reset", 1);
     bench.model.cycle();
     bench.set("reset", 0);
 
     // First every line, so that nothing is unknown; then whatever comes.
-    let whole = (0..LINES / 8).map(|eighth| Burst {
+    let whole = (0..all / 8).map(|eighth| Burst {
         line: eighth * 8,
         lines: 8,
         id: 1,
     });
     let mut writes: VecDeque<Burst> = whole.collect();
-    writes.extend((0..BURSTS).map(|_| burst(&mut random)));
-    let mut reads: VecDeque<Burst> = (0..BURSTS).map(|_| burst(&mut random)).collect();
+    writes.extend((0..BURSTS).map(|_| burst(&mut random, all)));
+    let mut reads: VecDeque<Burst> = (0..BURSTS).map(|_| burst(&mut random, all)).collect();
     // Lines of bursts whose address was taken, with their data.
     let mut writing: VecDeque<(Burst, Vec<Line>)> = VecDeque::new();
     let mut expected: VecDeque<(u64, bool, u64, [u32; 4])> = VecDeque::new();
@@ -76,7 +73,7 @@ fn lines_are_those_that_were_written() {
         && answers.is_empty())
     {
         let offer_write = !writes.is_empty() && writing.is_empty() && random.below(3) > 0;
-        let offer_read = filled >= LINES / 8 && !reads.is_empty() && random.below(3) > 0;
+        let offer_read = filled >= all / 8 && !reads.is_empty() && random.below(3) > 0;
         let next = writes.front().filter(|_| offer_write).cloned();
         bench.set("l_awvalid", u64::from(next.is_some()));
         if let Some(next) = &next {
@@ -127,7 +124,7 @@ fn lines_are_those_that_were_written() {
             let burst = writes.pop_front().expect("it was offered");
             let lines = (0..burst.lines).map(|_| {
                 let words = [0; 4].map(|_: u32| random.next() as u32);
-                let strobes = [0; 4].map(|_: u64| match filled < LINES / 8 {
+                let strobes = [0; 4].map(|_: u64| match filled < all / 8 {
                     true => 15,
                     false => random.below(16),
                 });
@@ -160,7 +157,7 @@ fn lines_are_those_that_were_written() {
                 }
             }
             if lines.is_empty() {
-                let outside = burst.line + burst.lines > LINES;
+                let outside = burst.line + burst.lines > all;
                 answers.push_back((burst.id, if outside { 3 } else { 0 }));
                 writing.pop_front();
             }
@@ -170,4 +167,14 @@ fn lines_are_those_that_were_written() {
         bench.model.cycle();
     }
     assert!(checked > BURSTS, "{checked} lines were compared");
+}
+
+#[test]
+fn lines_are_those_that_were_written() {
+    check(64);
+}
+
+#[test]
+fn lines_of_several_banks_are_those_that_were_written() {
+    check(1 << 17);
 }

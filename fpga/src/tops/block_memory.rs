@@ -7,6 +7,10 @@ use rust_hdl_core::prelude::*;
 use rust_hdl_widgets::dff::DFF;
 use rust_hdl_widgets::dff_setup;
 
+/// Lines of a bank: deeper ones would be made of two block memories in a cascade, which stand side
+/// by side on the chip, and nextpnr does not place them so.
+const BANK_LINES: usize = 32768;
+
 /// What the memory is about.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum MemoryState {
@@ -66,8 +70,13 @@ impl Logic for Lines {
     fn update(&mut self) {}
 
     fn hdl(&self) -> Verilog {
-        let (last, bits) = (self._depth - 1, self._depth.ilog2());
+        let (banks, bank_lines) = (
+            self._depth.div_ceil(BANK_LINES),
+            self._depth.min(BANK_LINES),
+        );
+        let (bits, bank_bits) = (self._depth.ilog2(), bank_lines.ilog2());
         let mut code = format!("logic [{}:0] line;\n", bits - 1);
+        let at_line = format!("line[{}:0]", bank_bits - 1);
         for word in 0..4 {
             let _ = writeln!(
                 code,
@@ -75,17 +84,26 @@ impl Logic for Lines {
             );
         }
         for lane in 0..16 {
-            let _ = writeln!(
-                code,
-                "(* no_rw_check *)\nlogic [7:0] store_{lane} [0:{last}];"
-            );
-            let _ = writeln!(code, "logic [7:0] fetched_{lane};");
+            for bank in 0..banks {
+                let _ = writeln!(
+                    code,
+                    "(* no_rw_check *)\nlogic [7:0] store_{lane}_{bank} [0:{}];\n\
+                     logic [7:0] fetched_{lane}_{bank};",
+                    bank_lines - 1
+                );
+            }
+        }
+        if banks > 1 {
+            let _ = writeln!(code, "logic [{}:0] fetched_from;", bits - bank_bits - 1);
         }
         let _ = writeln!(
             code,
             "always @(posedge clock) begin\n  line <= at[{}:0];",
             bits - 1
         );
+        if banks > 1 {
+            let _ = writeln!(code, "  fetched_from <= line[{}:{bank_bits}];", bits - 1);
+        }
         for word in 0..4 {
             let _ = writeln!(code, "  kept_{word} <= write_data_{word};");
             let _ = writeln!(
@@ -96,12 +114,25 @@ impl Logic for Lines {
         for lane in 0..16 {
             let (word, byte) = (lane / 4, lane % 4);
             let range = format!("[{} +: 8]", byte * 8);
-            let _ = writeln!(
-                code,
-                "  if (kept_strobes_{word}[{byte}]) store_{lane}[line] <= kept_{word}{range};\n  \
-                 fetched_{lane} <= store_{lane}[line];\n  \
-                 read_data_{word}{range} <= fetched_{lane};"
-            );
+            for bank in 0..banks {
+                let (here, from) = match banks {
+                    1 => (String::new(), String::new()),
+                    _ => {
+                        let width = bits - bank_bits;
+                        (
+                            format!(" && line[{}:{bank_bits}] == {width}'d{bank}", bits - 1),
+                            format!("if (fetched_from == {width}'d{bank}) "),
+                        )
+                    }
+                };
+                let _ = writeln!(
+                    code,
+                    "  if (kept_strobes_{word}[{byte}]{here}) \
+                     store_{lane}_{bank}[{at_line}] <= kept_{word}{range};\n  \
+                     fetched_{lane}_{bank} <= store_{lane}_{bank}[{at_line}];\n  \
+                     {from}read_data_{word}{range} <= fetched_{lane}_{bank};"
+                );
+            }
         }
         code.push_str("end");
         Verilog::Custom(code)
