@@ -7,7 +7,7 @@ use rust_hdl_widgets::dff_setup;
 
 use super::{GemmEntry, StreamTag};
 use crate::array::Delay;
-use crate::mem::Fifo;
+use crate::mem::{Fifo, ShownFifo};
 use crate::weights::{Action, PackedFeed, PlainFeed, WeightsEntry, step_latency};
 
 /// What the streaming half must know of a command.
@@ -128,7 +128,7 @@ pub struct GemmEngine {
     may_step: Signal<Local, Bit>,
     may_take: Signal<Local, Bit>,
     entry_taken: Signal<Local, Bit>,
-    streams: Fifo<Stream>,
+    streams: ShownFifo<Stream>,
     stream: Signal<Local, Stream>,
     // Streaming half.
     current: DFF<Bit>,
@@ -227,7 +227,7 @@ impl GemmEngine {
             may_step: Default::default(),
             may_take: Default::default(),
             entry_taken: Default::default(),
-            streams: Fifo::new(2),
+            streams: ShownFifo::new(2),
             stream: Default::default(),
             current: Default::default(),
             running: Default::default(),
@@ -516,7 +516,7 @@ impl Logic for GemmEngine {
         }
         self.idle.next = self.feed_idle.val()
             & (!self.current.q.val())
-            & (!self.streams.valid.val())
+            & (!self.streams.occupied.val())
             & (self.in_flight.q.val() == 0)
             & (!self.ended.q.val());
 

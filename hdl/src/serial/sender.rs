@@ -93,7 +93,7 @@ pub struct Sender {
     unsent: DFF<Bits<8>>,
     kept: Signal<Local, Bits<8>>,
     sent: Signal<Local, Bits<8>>,
-    gain: Signal<Local, Bits<8>>,
+    gain: DFF<Bits<8>>,
     credible: Signal<Local, Bit>,
     progress: Signal<Local, Bit>,
     ack_due: DFF<Bit>,
@@ -104,6 +104,10 @@ pub struct Sender {
     begin_message: Signal<Local, Bit>,
     timer: DFF<Bits<32>>,
     late: DFF<Bit>,
+    // What the host has said it has, a cycle late.
+    heard: DFF<Bit>,
+    heard_ack: DFF<Bits<8>>,
+    heard_rewind: DFF<Bit>,
     stirs: DFF<Bit>,
     header: DFF<Bits<24>>,
     left: DFF<Bits<3>>,
@@ -165,6 +169,9 @@ impl Sender {
             begin_message: Default::default(),
             timer: Default::default(),
             late: Default::default(),
+            heard: Default::default(),
+            heard_ack: Default::default(),
+            heard_rewind: Default::default(),
             stirs: Default::default(),
             header: Default::default(),
             left: Default::default(),
@@ -196,6 +203,10 @@ impl Logic for Sender {
             welcome_due,
             timer,
             late,
+            heard,
+            heard_ack,
+            heard_rewind,
+            gain,
             stirs,
             header,
             left,
@@ -321,13 +332,16 @@ impl Logic for Sender {
 
         // What the host has: no more than there is.
         self.sent.next = self.unsent.q.val() - self.oldest.q.val();
-        self.gain.next = self.host_ack.val() - self.oldest.q.val();
-        self.credible.next = self.acked.val() & (self.gain.val() <= self.kept.val());
-        self.progress.next = self.credible.val() & (self.gain.val() != 0);
+        self.heard.d.next = self.acked.val();
+        self.heard_ack.d.next = self.host_ack.val();
+        self.heard_rewind.d.next = self.rewind.val();
+        self.gain.d.next = self.host_ack.val() - self.oldest.q.val();
+        self.credible.next = self.heard.q.val() & (self.gain.q.val() <= self.kept.val());
+        self.progress.next = self.credible.val() & (self.gain.q.val() != 0);
         if self.credible.val() {
-            self.oldest.d.next = self.host_ack.val();
-            if self.rewind.val() | (self.gain.val() > self.sent.val()) {
-                self.unsent.d.next = self.host_ack.val();
+            self.oldest.d.next = self.heard_ack.q.val();
+            if self.heard_rewind.q.val() | (self.gain.q.val() > self.sent.val()) {
+                self.unsent.d.next = self.heard_ack.q.val();
             }
         }
         self.timer.d.next = self.timer.q.val() + 1;
@@ -360,6 +374,7 @@ impl Logic for Sender {
             self.ack_due.d.next = false;
             self.nak_due.d.next = false;
             self.welcome_due.d.next = self.welcome.val();
+            self.heard.d.next = false;
             self.timer.d.next = 0.into();
             self.late.d.next = false;
             self.told.d.next = self.card.val() | bit_cast::<48, 32>(self.number.val());
