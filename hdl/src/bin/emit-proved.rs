@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hdl::emit::emit;
 use hdl::front::{Check, Tokens};
-use hdl::mem::{Fifo, LineFifo, LineQueue};
+use hdl::mem::{Fifo, LineFifo, LineQueue, LineSlice, ShownFifo};
 use hdl::pcie::Split;
 use hdl::sdram::{Part, Sdram, Timing};
 use isa::config::Config;
@@ -36,6 +36,8 @@ fn run(out: &Path) -> Result<(), String> {
     write(out, "fifo", &Fifo::<Bits<4>>::new(4))?;
     write(out, "line_fifo", &LineFifo::new(4, 1))?;
     write(out, "line_queue", &LineQueue::new(4, 1))?;
+    write(out, "shown_fifo", &ShownFifo::<Bits<4>>::new(4))?;
+    write(out, "line_slice", &LineSlice::new(1))?;
     write(out, "tokens", &Tokens::default())?;
     write(out, "check", &Check::new(&Config::with_array(4, 4)))?;
     write(out, "split", &Split::new(4))?;

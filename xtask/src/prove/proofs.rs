@@ -60,6 +60,31 @@ pub const PROOFS: &[Proof] = &[
         ],
     },
     Proof {
+        name: "shown_fifo",
+        property: "the same, and what is shown is the oldest value",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            ("& (~pop)", ""),
+            ("head <= head + 3'd1", "head <= head + 3'd2"),
+        ],
+    },
+    Proof {
+        name: "line_slice",
+        property: "the same of a register stage of two lines",
+        depth: 1,
+        quick: true,
+        cuts_products: false,
+        mutants: &[
+            (
+                "reads_second_q <= (~reads_second_q)",
+                "reads_second_q <= reads_second_q",
+            ),
+            ("second_full_q <= 1'd1", "second_full_q <= 1'd0"),
+        ],
+    },
+    Proof {
         name: "tokens",
         property: "counts are exact; one start a cycle, in rank, with tokens",
         depth: 1,
