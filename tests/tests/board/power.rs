@@ -122,5 +122,5 @@ fn lines_go_through_the_pins_to_the_sdram_and_back() {
     // Until the reset is over, a hello is answered, the lines are there, and they are back: a bit
     // lasts 26.7 cycles, a message with eight lines 141 bytes and its stuffing.
     let spent = [awake, greeted - awake, written - greeted, read - written];
-    assert_eq!(spent, [65_742, 7_468, 163_689, 174_595]);
+    assert_eq!(spent, [65_742, 7_468, 163_702, 174_598]);
 }

@@ -10,7 +10,7 @@ use crate::encoded::Recipe;
 
 /// Cycles of transfers that zero blocks do not hide from 85 % on, where activations and results
 /// keep the port busier than the blocks that are left keep the array.
-const PORT_BINDS: u64 = 10_800;
+const PORT_BINDS: u64 = 11_200;
 
 /// Cycles that the card takes with these modes.
 fn cycles(sparse: bool, zero_blocks: Option<u32>) -> u64 {
