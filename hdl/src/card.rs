@@ -66,8 +66,8 @@ struct ReadBurst {
 /// id 0; all writes have id 0. Reads are always ready, answers to writes too.
 ///
 /// `reset` takes effect at the memory port at once, and memory must forget what it owes at the same
-/// time; behind the port it takes effect a cycle later. The queue
-/// works again [`regs::RESET_HOLD_CYCLES`] cycles after it, when the pipelines have run out. A reset by register
+/// time; behind the port it takes effect a cycle later. The queue works again
+/// [`regs::RESET_HOLD_CYCLES`] cycles after it, when the pipelines have run out. A reset by register
 /// stops the program, waits until nothing is under way and memory owes nothing, and then gives
 /// everything its first state; the busy flag of the status stays until then. The reset of a queue by
 /// its register does the same to this queue alone.

@@ -40,8 +40,8 @@ pub fn place(
         command.args(["--package", package, "--speed", speed]);
     }
     command.args(["--json", yosys::NETLIST, "--lpf", "top.lpf"]);
-    // router2 shares wires of wide nets, and some arcs become long: with router1 the same placement
-    // is a third faster.
+    // router2 shares wires of wide nets, so that some arcs become long, and did not come to an end on
+    // a card whose placement router1 routed.
     command.args(["--textcfg", &config(seed), "--router", "router1"]);
     command.args(PLACER);
     place::place(&mut command, plan, seed, progress)

@@ -77,6 +77,19 @@ impl Logic for Lines {
         let (bits, bank_bits) = (self._depth.ilog2(), bank_lines.ilog2());
         let mut code = format!("logic [{}:0] line;\n", bits - 1);
         let at_line = format!("line[{}:0]", bank_bits - 1);
+        // What chooses a bank to write to and to read from; nothing where there is only one.
+        let choices: Vec<(String, String)> = match banks {
+            1 => vec![Default::default()],
+            _ => (0..banks)
+                .map(|bank| {
+                    let number = format!("{}'d{bank}", bits - bank_bits);
+                    (
+                        format!(" && line[{}:{bank_bits}] == {number}", bits - 1),
+                        format!("if (fetched_from == {number}) "),
+                    )
+                })
+                .collect(),
+        };
         for word in 0..4 {
             let _ = writeln!(
                 code,
@@ -114,17 +127,7 @@ impl Logic for Lines {
         for lane in 0..16 {
             let (word, byte) = (lane / 4, lane % 4);
             let range = format!("[{} +: 8]", byte * 8);
-            for bank in 0..banks {
-                let (here, from) = match banks {
-                    1 => (String::new(), String::new()),
-                    _ => {
-                        let width = bits - bank_bits;
-                        (
-                            format!(" && line[{}:{bank_bits}] == {width}'d{bank}", bits - 1),
-                            format!("if (fetched_from == {width}'d{bank}) "),
-                        )
-                    }
-                };
+            for (bank, (here, from)) in choices.iter().enumerate() {
                 let _ = writeln!(
                     code,
                     "  if (kept_strobes_{word}[{byte}]{here}) \
