@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hdl::emit::emit;
-use hdl::front::{Check, Tokens};
+use hdl::front::{Check, Queues, Tokens};
 use hdl::mem::{Fifo, LineFifo, LineQueue, LineSlice, ShownFifo};
-use hdl::pcie::Split;
+use hdl::pcie::{LocalPort, Split, Transmit, WordQueue};
 use hdl::sdram::{Part, Sdram, Timing};
 use isa::config::Config;
 use rust_hdl_core::prelude::{Bits, Block};
@@ -38,8 +38,12 @@ fn run(out: &Path) -> Result<(), String> {
     write(out, "line_queue", &LineQueue::new(4, 1))?;
     write(out, "shown_fifo", &ShownFifo::<Bits<4>>::new(4))?;
     write(out, "line_slice", &LineSlice::new(1))?;
+    write(out, "word_queue", &WordQueue::new(2, 4, 2))?;
+    write(out, "transmit", &Transmit::new(1))?;
     write(out, "tokens", &Tokens::default())?;
+    write(out, "queues", &Queues::new(3, 32))?;
     write(out, "check", &Check::new(&Config::with_array(4, 4)))?;
+    write(out, "local_port", &LocalPort::new(4))?;
     write(out, "split", &Split::new(4))?;
     write(out, "sdram", &Sdram::new(&timing))
 }

@@ -133,7 +133,7 @@ fn attempt(
 }
 
 fn report(outcomes: &[Outcome]) {
-    println!("block      depth        s  proved  property");
+    println!("block       depth        s  proved  property");
     for outcome in outcomes {
         let Outcome { proof, seconds, .. } = outcome;
         let proved = match outcome.verdict {
@@ -146,7 +146,7 @@ fn report(outcomes: &[Outcome]) {
         };
         let (name, depth) = (proof.name, proof.depth);
         let wrong = if outcome.is_right() { "" } else { "  WRONG" };
-        println!("{name:<9} {depth:>6} {seconds:>8.1}  {proved:<6}  {property}{wrong}");
+        println!("{name:<10} {depth:>6} {seconds:>8.1}  {proved:<6}  {property}{wrong}");
     }
 }
 

@@ -10,8 +10,8 @@ pub struct Proof {
     pub depth: u32,
     /// It takes seconds.
     pub quick: bool,
-    /// Multipliers are cut out of the block: they give any number.
-    pub cuts_products: bool,
+    /// Cells of these types are cut out of the block, separated by spaces: they give any number.
+    pub cuts: &'static str,
     /// Changes of the block that the proof must refuse: a text of its Verilog, and another.
     pub mutants: &'static [(&'static str, &'static str)],
 }
@@ -23,7 +23,7 @@ pub const PROOFS: &[Proof] = &[
         property: "nothing is lost, doubled, changed or out of turn",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             (
                 "store[tail[1:0]] <= push_data",
@@ -38,7 +38,7 @@ pub const PROOFS: &[Proof] = &[
         property: "nothing is lost, doubled, changed or out of turn",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             ("word_0[tail[1:0]] <=", "word_0[head[1:0]] <="),
             ("quarters = marks[head[1:0]]", "quarters = marks[tail[1:0]]"),
@@ -49,7 +49,7 @@ pub const PROOFS: &[Proof] = &[
         property: "the same, and no read meets a write",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             ("full <= move || (full && !pop)", "full <= move || full"),
             (
@@ -64,7 +64,7 @@ pub const PROOFS: &[Proof] = &[
         property: "the same, and what is shown is the oldest value",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             ("& (~pop)", ""),
             ("head <= head + 3'd1", "head <= head + 3'd2"),
@@ -75,7 +75,7 @@ pub const PROOFS: &[Proof] = &[
         property: "the same of a register stage of two lines",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             (
                 "reads_second_q <= (~reads_second_q)",
@@ -85,11 +85,37 @@ pub const PROOFS: &[Proof] = &[
         ],
     },
     Proof {
+        name: "word_queue",
+        property: "committed words come out in their turn and lane, others never",
+        depth: 1,
+        quick: true,
+        cuts: "",
+        mutants: &[
+            ("row <= drop ? done :", "row <= drop ? row :"),
+            ("(!valid || pop)", "!valid"),
+            ("at > 1'd0", "1'd0"),
+            ("used <= 3'd2", "used <= 3'd3"),
+        ],
+    },
+    Proof {
+        name: "transmit",
+        property: "packets stay whole; nobody waits for more than two others",
+        depth: 1,
+        quick: true,
+        cuts: "",
+        mutants: &[
+            ("if (inside_q)", "if ((inside_q & (~cpl_valid)))"),
+            ("(inside_q | (~hold))", "1'd1"),
+            ("((~valid_q) | tx_ready)", "1'd1"),
+            ("(turn_q != 2'd2) | (~read_valid)", "1'd1 | (~read_valid)"),
+        ],
+    },
+    Proof {
         name: "tokens",
         property: "counts are exact; one start a cycle, in rank, with tokens",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             ("overflow = then[8]", "overflow = then[9]"),
             ("& (~missing_gemm_16)", ""),
@@ -97,11 +123,44 @@ pub const PROOFS: &[Proof] = &[
         ],
     },
     Proof {
+        name: "queues",
+        property: "no index out of step, nothing taken that is not there, fair turns",
+        depth: 3,
+        quick: true,
+        cuts: "",
+        mutants: &[
+            ("& (~moved_1_q))", "& 1'd1)"),
+            ("(waiting_0 & (~moving_0))", "waiting_0"),
+            ("(enable_0 & (~broken_0_q))", "enable_0"),
+            ("(number_2 > turn_q)", "(number_2 <= turn_q)"),
+            (
+                "(ended | ((~running) & (~may_take)))",
+                "((~running) & (~may_take))",
+            ),
+        ],
+    },
+    Proof {
+        name: "local_port",
+        property: "masters take turns, all that comes has room, nothing is begun in vain",
+        depth: 1,
+        quick: true,
+        cuts: "t:$memrd* t:$memwr*",
+        mutants: &[
+            ("((~e_asks) | ar_turn_q)", "1'd1"),
+            ("((~w_writes_q) | (~aw_turn_q))", "1'd1"),
+            ("& (~e_took_q))", "& 1'd1)"),
+            ("& (reads_q == 16'd0)", "& 1'd1"),
+            ("most_lines = 16'hfd", "most_lines = 16'h100"),
+            ("& (e_complete_q != 16'd0)", "& 1'd1"),
+            ("(w_answers_used_q != answers)", "1'd1"),
+        ],
+    },
+    Proof {
         name: "split",
         property: "one side at a time, only with room, data follows its address",
         depth: 1,
         quick: true,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             ("& ar_local) & reads_room", "& ar_local)"),
             ("& (~sending_q)", ""),
@@ -113,7 +172,7 @@ pub const PROOFS: &[Proof] = &[
         property: "a good command stays within its buffers",
         depth: 6,
         quick: true,
-        cuts_products: true,
+        cuts: "t:$mul",
         mutants: &[
             ("(gemm_acc_end_q > acc_rows)", "(gemm_acc_end_q > act_rows)"),
             ("buffer_lines_1 = 33'h1000", "buffer_lines_1 = 33'h1001"),
@@ -124,7 +183,7 @@ pub const PROOFS: &[Proof] = &[
         property: "commands keep the times of the chip, refreshes are not late",
         depth: 20,
         quick: false,
-        cuts_products: false,
+        cuts: "",
         mutants: &[
             ("t_rcd = 4'h1;", "t_rcd = 4'h0;"),
             ("recovery = 4'h9", "recovery = 4'h8"),

@@ -54,17 +54,16 @@ pub fn prove(proof: &Proof, verilog: &str, work: &Path) -> Result<Verdict> {
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let inside = connections(name, &properties)?.join("\n");
     let depth = proof.depth;
-    let cut = if proof.cuts_products {
-        "delete t:$mul"
-    } else {
-        ""
+    let cut = match proof.cuts {
+        "" => String::new(),
+        types => format!("delete {types}"),
     };
     // The two halves of the induction, each only once: shorter inductions need not succeed.
     let sat = "sat -tempinduct -prove-asserts -set-assumes -seq 0 -verify";
     let shorter = depth - 1;
     let script = format!(
         "read_verilog -sv -formal block.v properties.sv\nhierarchy -check -top proof\nproc\n\
-         memory_map\nflatten\ncd proof\n{inside}\ncd\n{cut}\nasync2sync\nchformal -lower\n\
+         {cut}\nmemory_map\nflatten\ncd proof\n{inside}\ncd\nasync2sync\nchformal -lower\n\
          dffunmap\nopt -fast\nopt_clean\n\
          {sat} -tempinduct-baseonly -maxsteps {depth} proof\n\
          {sat} -tempinduct-inductonly -initsteps {shorter} -maxsteps {depth} proof\n"
