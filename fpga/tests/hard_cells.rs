@@ -49,6 +49,7 @@ fn built(cells: &Value, folder: &Path) -> FlowError {
         mhz: 62.5,
         seeds: 1,
         named: true,
+        quick: false,
         folder: folder.into(),
     };
     build(&plan, &tools, &|_| {}).unwrap_err()

@@ -43,7 +43,9 @@ pub fn place(
     // router2 shares wires of wide nets, so that some arcs become long, and did not come to an end on
     // a card whose placement router1 routed.
     command.args(["--textcfg", &config(seed), "--router", "router1"]);
-    command.args(PLACER);
+    if !plan.quick {
+        command.args(PLACER);
+    }
     place::place(&mut command, plan, seed, progress)
 }
 

@@ -32,7 +32,9 @@ pub fn place(
     let seed_text = seed.to_string();
     let mhz = plan.mhz.to_string();
     command.args(["--seed", &seed_text, "--freq", &mhz, "--report", &report]);
-    command.args(["--write", &placed_name(seed)]);
+    if plan.named {
+        command.args(["--write", &placed_name(seed)]);
+    }
     let log = folder.join(format!("nextpnr-{seed}.log"));
     let mut line = |line: &str| {
         let mut stages = STAGES.iter();

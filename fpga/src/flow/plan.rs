@@ -28,8 +28,12 @@ pub struct Plan {
     pub mhz: f64,
     /// Seeds 1 to this are tried.
     pub seeds: u32,
-    /// Cells get names after the modules that they are in, as pictures by module want them.
+    /// Cells get names after the modules that they are in, and the netlist with its placement is
+    /// written, as pictures want both.
     pub named: bool,
+    /// The placer of ECP5 gives slow paths no more weight than it does by itself: a slower clock in
+    /// half the time.
+    pub quick: bool,
     /// Where everything is written. Some tools see no path through a symbolic link, so they run in
     /// it on plain names.
     pub folder: PathBuf,
@@ -41,7 +45,7 @@ impl Plan {
         self.folder.join(format!("{}.bit", self.top))
     }
 
-    /// Where the netlist with its placement is.
+    /// Where the netlist with its placement is, if its cells have names.
     pub fn placed(&self) -> PathBuf {
         self.folder.join("placed.json")
     }
@@ -112,7 +116,9 @@ pub fn build(plan: &Plan, tools: &Tools, progress: Progress) -> Result<Report, F
             path: best.timing.explanation(),
         });
     }
-    rename(&folder.join(placed_name(best.seed)), &plan.placed())?;
+    if plan.named {
+        rename(&folder.join(placed_name(best.seed)), &plan.placed())?;
+    }
     match tools {
         Tools::Ecp5 { ecppack, .. } => step("ecppack", ecp5::pack(ecppack, plan, best.seed)?),
         Tools::Xc7 {

@@ -53,6 +53,10 @@ pub struct Arguments {
     /// time.
     #[arg(long)]
     plain: bool,
+    /// Give slow paths of an ECP5 no more weight than the placer does by itself: place and route
+    /// take half the time and reach a slower clock.
+    #[arg(long)]
+    quick: bool,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -77,6 +81,7 @@ impl Arguments {
             check: true,
             record: false,
             plain: true,
+            quick: true,
             json: false,
             out: None,
         }
@@ -92,7 +97,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ..
     } = arguments;
     let recorded = Record::read()?;
-    let name = format!("{array} {datapaths}");
+    let quick = if arguments.quick { " quick" } else { "" };
+    let name = format!("{array} {datapaths}{quick}");
     let folder = arguments.out.clone().unwrap_or_else(|| {
         let name = format!("{board} {name}").replace([' ', ','], "-");
         target_dir().join("bitstream").join(name)
@@ -111,6 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         mhz,
         seeds: arguments.seeds,
         named: !arguments.plain,
+        quick: arguments.quick,
         folder,
     };
     let start = Instant::now();
@@ -181,6 +188,7 @@ mod tests {
             mhz,
             seeds: 2,
             named: true,
+            quick: false,
             folder,
         };
         let report = build(&plan, &tools(board, Source::Wheels)?, &|line| {
@@ -239,6 +247,7 @@ mod tests {
             mhz,
             seeds: 1,
             named: false,
+            quick: false,
             folder,
         };
         let tools = tools(board, Source::Wheels).unwrap();
