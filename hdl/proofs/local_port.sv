@@ -24,23 +24,26 @@ module one_reader (
   input logic [15:0] room, took_lines,
   input logic [8:0] head, tail,
   input logic arrived, full,
-  output logic [9:0] lines,
   output logic [8:0] bursts,
   output logic [9:0] held
 );
   // Lines that memory owes, that wait in the queue, that come or wait, that are owed beside, and all
   // that are asked for. The last three are counted by themselves, so that no sum of many terms has to
   // be followed.
-  logic [9:0] there, due, all;
+  logic [9:0] lines, there, due, all;
+  logic [9:0] stands, goes;
   logic passed, offered;
   logic [7:0] offered_len;
+  // Of the burst that stands before memory, and that is handed to it.
+  assign stands = standing ? {2'd0, standing_len} + 10'd1 : 10'd0;
+  assign goes = handed ? stands : 10'd0;
   initial {lines, bursts, held, there, due, all, passed, offered} = 0;
   always @(posedge clock) begin
-    lines <= lines + (handed ? {2'd0, standing_len} + 10'd1 : 10'd0) - answers;
+    lines <= lines + goes - answers;
     bursts <= bursts + handed - (answers && ends);
     held <= clear ? 10'd0 : held + registered - pop;
     there <= clear ? 10'd0 : there + answers - pop;
-    due <= clear ? 10'd0 : due + (handed ? {2'd0, standing_len} + 10'd1 : 10'd0) - pop;
+    due <= clear ? 10'd0 : due + goes - pop;
     all <= clear ? 10'd0 : all + (taken ? {2'd0, len} + 10'd1 : 10'd0) - pop;
     passed <= valid && fits && !taken && !clear && (passed || other_taken);
     offered <= valid && !taken && !clear;
@@ -48,8 +51,6 @@ module one_reader (
     if (reset) {lines, bursts} <= 0;
   end
 
-  logic [9:0] stands;
-  assign stands = standing ? {2'd0, standing_len} + 10'd1 : 10'd0;
   always_comb begin
     assume (!offered || (valid && len == offered_len));
     assume (!answers || lines != 0);
@@ -121,7 +122,7 @@ module proof (
   input logic [7:0] e_arlen, e_awlen,
   input logic [31:0] e_wdata_0, e_wdata_1, e_wdata_2, e_wdata_3,
   input logic [3:0] e_wquarters,
-  input logic w_arvalid, w_rready, w_awvalid, w_wvalid, w_wlast, w_bready,
+  input logic w_arvalid, w_rready, w_awvalid, w_wvalid, w_bready,
   input logic [63:0] w_araddr, w_awaddr,
   input logic [7:0] w_arlen, w_awlen,
   input logic [31:0] w_wdata_0, w_wdata_1, w_wdata_2, w_wdata_3,
@@ -165,7 +166,7 @@ module proof (
   assign ar_window = l_arid[0];
   assign aw_window = l_awid[0];
 
-  logic [9:0] e_lines, w_lines, e_held, w_held;
+  logic [9:0] e_held, w_held;
   logic [8:0] e_bursts, w_bursts;
   one_reader engines_read (
     .valid(e_arvalid), .taken(e_arvalid && e_arready), .other_taken(w_arvalid && w_arready),
@@ -174,7 +175,7 @@ module proof (
     .standing_len(l_arlen), .fits(e_fits), .took(e_took), .popped(e_popped),
     .registered(r_valid && !r_window), .turn(!ar_turn),
     .room(e_room), .head(e_head), .tail(e_tail), .arrived(e_arrived), .full(e_full),
-    .lines(e_lines), .bursts(e_bursts), .held(e_held), .*
+    .bursts(e_bursts), .held(e_held), .*
   );
   one_reader window_reads (
     .valid(w_arvalid), .taken(w_arvalid && w_arready), .other_taken(e_arvalid && e_arready),
@@ -183,7 +184,7 @@ module proof (
     .standing_len(l_arlen), .fits(w_fits), .took(w_took), .popped(w_popped),
     .registered(r_valid && r_window), .turn(ar_turn),
     .room(w_room), .head(w_head), .tail(w_tail), .arrived(w_arrived), .full(w_full),
-    .lines(w_lines), .bursts(w_bursts), .held(w_held), .*
+    .bursts(w_bursts), .held(w_held), .*
   );
 
   logic [5:0] e_owed, w_owed, e_answered, w_answered;

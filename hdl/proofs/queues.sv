@@ -22,7 +22,7 @@ module one_queue (
   input logic work, round, moved,
   input logic [15:0] ring_mask, next_head, next_tail
 );
-  logic mine, done, moving, offered, there, waited, full;
+  logic mine, done, moving, offered, there;
   logic [15:0] mask, head, tail;
   logic [15:0] after_tail;
   assign mine = turn == number;

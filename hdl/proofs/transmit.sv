@@ -2,10 +2,10 @@
 //
 // Assumed: nothing.
 // Proved: at most one beat is taken in a cycle; it is what is sent next, unchanged, and stays until it
-// is taken; none is lost or doubled. A packet, once its first beat is taken, has the stream to itself to its
-// last; none begins while `hold`. Whenever the stream is free and something may be sent, something
-// is. Completions go first, and of the others none waits, offered all the time, for more than two
-// packets of others that are not completions.
+// is taken; none is lost or doubled. A packet, once its first beat is taken, has the stream to itself
+// to its last; none begins while `hold`. Whenever the stream is free and something may be sent,
+// something is. Completions go first, and of the others none waits, offered all the time, for more
+// than two packets of others that are not completions.
 module proof (
   input logic clock,
   input logic reset,

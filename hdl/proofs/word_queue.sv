@@ -4,8 +4,8 @@
 // and with no other; `commit` and `drop` only when a run is open or opened; `pop` only when `valid`.
 // Proved: words of runs that are committed come out once, unchanged, in their turn and in their lane,
 // each run in rows of its own; of others nothing comes out. Rows come without a gap, the first a
-// cycle late. There is room while two rows and one more are free. No row of a memory
-// is read in the cycle in which it is written. For the turn, one word chosen freely is watched.
+// cycle late. There is room while two rows and one more are free. No row of a memory is read in the
+// cycle in which it is written. For the turn, one word chosen freely is watched.
 module proof (
   input logic clock,
   input logic reset,
